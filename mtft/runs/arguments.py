@@ -1,0 +1,92 @@
+"""What a run is asked to do, beside the trainer's own arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class RunArguments:
+    """One run: data, model, pretraining, evaluation. The trainer's settings stand in `MultitaskArguments`."""
+
+    model: str = field(
+        default="tiny",
+        metadata={"help": "A Hub id, a model folder, or a built-in size (tiny, small) made from a configuration."},
+    )
+    revision: str | None = field(
+        default=None, metadata={"help": "Revision of a Hub model; pin a commit for a reproducible run."}
+    )
+    family: str = field(
+        default="mt5", metadata={"help": "Architecture of a built-in size: mt5 or bloom."}
+    )
+    vocab_size: int = field(
+        default=4096,
+        metadata={"help": "Most entries of the tokenizer that is trained for a built-in size."},
+    )
+    mixture: str = field(default="mini_xp3", metadata={"help": "Name or path of the training mixture."})
+    suite: str | None = field(
+        default=None, metadata={"help": "Name or path of the evaluation suite; default: the mixture's name."}
+    )
+    data_root: str | None = field(
+        default=None, metadata={"help": "Folder of the local datasets (docs/data.md); default $MTFT_DATA_ROOT."}
+    )
+    prompts: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Folders of own task cards and templates, which go before the built-in ones."},
+    )
+    strict: bool = field(
+        default=False, metadata={"help": "Stop at the first malformed row instead of counting it."}
+    )
+    overwrite: bool = field(
+        default=False, metadata={"help": "Replace the run that stands in the output folder."}
+    )
+    max_input_tokens: int = field(default=512, metadata={"help": "Longer inputs are dropped and counted."})
+    max_target_tokens: int = field(default=256, metadata={"help": "Longer targets are dropped and counted."})
+    pretrain_steps: int = field(
+        default=0, metadata={"help": "Steps of short pretraining on raw text, for built-in sizes only."}
+    )
+    pretrain_learning_rate: float = field(default=1e-3, metadata={"help": "Peak rate of the pretraining."})
+    pretrain_batch_tokens: int = field(default=2048, metadata={"help": "Tokens per pretraining step."})
+    pretrain_sequence_length: int = field(default=64, metadata={"help": "Tokens per pretraining row."})
+    evaluate: bool = field(default=True, metadata={"help": "Score the suite and write the report."})
+    evaluate_base: bool = field(
+        default=True, metadata={"help": "Score the model before finetuning too, for the comparison."}
+    )
+    max_items_per_cell: int = field(
+        default=100, metadata={"help": "Items per task and language in the evaluation, drawn by item group."}
+    )
+    eval_batch_tokens: int = field(default=8192, metadata={"help": "Tokens per evaluation batch."})
+    self_check: int = field(
+        default=0, metadata={"help": "Compare the fast scoring with the naive one on so many examples per task."}
+    )
+    shuffled_labels: bool = field(
+        default=False,
+        metadata={"help": "Train on targets shuffled within each task: a control, not a model to use."},
+    )
+    bag_of_tokens: bool = field(
+        default=False,
+        metadata={"help": "Score a classifier over shared tokens, trained on the seen languages, as a control."},
+    )
+
+
+@dataclass
+class EvaluateArguments:
+    """One evaluation of one model on one suite."""
+
+    model: str = field(metadata={"help": "A Hub id or a model folder."})
+    suite: str = field(metadata={"help": "Name or path of a suite."})
+    output_dir: str = field(metadata={"help": "Where results, samples and the report are written."})
+    revision: str | None = field(default=None, metadata={"help": "Revision of a Hub model."})
+    model_name: str = field(default="model", metadata={"help": "What the report calls the model."})
+    data_root: str | None = field(
+        default=None, metadata={"help": "Folder of the local datasets (docs/data.md); default $MTFT_DATA_ROOT."}
+    )
+    prompts: list[str] = field(default_factory=list, metadata={"help": "Folders of own cards and templates."})
+    protocol: str | None = field(
+        default=None, metadata={"help": "Scoring protocol; default: the suite's, else the model family's."}
+    )
+    max_items_per_cell: int | None = field(default=None, metadata={"help": "Default: the suite's own."})
+    batch_tokens: int = field(default=8192, metadata={"help": "Tokens per batch."})
+    seed: int = field(default=0, metadata={"help": "Seed of the draw of items."})
+    self_check: int = field(default=0, metadata={"help": "Check the fast scoring on so many examples per task."})
+    strict: bool = field(default=False, metadata={"help": "Stop at the first malformed row."})

@@ -1,0 +1,139 @@
+"""Reading a run's settings: recipe file, then the mixture's own block, then a preset, then the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import yaml
+from transformers import HfArgumentParser
+
+from mtft.errors import ConfigError, nearest
+from mtft.resources import builtin_folder, find_yaml
+from mtft.runs.arguments import RunArguments
+from mtft.training import MultitaskArguments
+
+BLOCKS = ("mixtures", "presets")
+T = TypeVar("T")
+
+
+class StrictParser(HfArgumentParser):
+    """The Hugging Face argument parser, with unknown flags and bad values told as `ConfigError`."""
+
+    def __init__(self, *types: type) -> None:
+        super().__init__(list(types), allow_abbrev=False)
+        self.known = {field.name for kind in types for field in dataclasses.fields(kind) if field.init}
+
+    def error(self, message: str) -> NoReturn:
+        """Raises instead of printing the usage of a hundred flags."""
+        raise ConfigError("The command line must hold known flags with values of their type.", found=message)
+
+    def read(self, argv: Sequence[str], defaults: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The dataclasses filled from `defaults` and, over them, from `argv`.
+
+        Raises:
+            ConfigError: A flag is unknown (its nearest match is named) or a value has the wrong type.
+        """
+        self.set_defaults(**defaults)
+        for action in self._actions:
+            action.required = action.required and action.dest not in defaults
+        *filled, rest = self.parse_args_into_dataclasses(
+            list(argv), return_remaining_strings=True, look_for_args_file=False
+        )
+        if rest:
+            name = rest[0].lstrip("-").split("=")[0].replace("-", "_")
+            raise ConfigError("Every flag must be known.", found=f"`{rest[0]}`", remedy=nearest(name, self.known))
+        return tuple(filled)
+
+
+def load_settings(path: Path, known: set[str]) -> dict[str, Any]:
+    """A settings file as a mapping whose keys are all known, blocks included.
+
+    Raises:
+        ConfigError: The file is not a mapping, or holds an unknown key.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError("A settings file must be YAML.", found=error, where=path) from error
+    if not isinstance(content, dict):
+        raise ConfigError("A settings file must be a mapping.", found=type(content).__name__, where=path)
+    levels = [(key, content) for key in content if key not in BLOCKS]
+    for block in BLOCKS:
+        for name, inner in (content.get(block) or {}).items():
+            levels += [(key, f"{block}.{name}") for key in inner]
+    for key, level in levels:
+        if key not in known:
+            place = f"{path}: {level}" if isinstance(level, str) else path
+            raise ConfigError("Every key must be known.", found=f"`{key}`", where=place, remedy=nearest(key, known))
+    return content
+
+
+def _option(argv: Sequence[str], name: str) -> tuple[str | None, list[str]]:
+    """The value of `--name VALUE` or `--name=VALUE`, and the arguments without it."""
+    rest, value, items = [], None, iter(argv)
+    for item in items:
+        if item == f"--{name}":
+            value = next(items, None)
+            if value is None:
+                raise ConfigError(f"`--{name}` needs a value.")
+        elif item.startswith(f"--{name}="):
+            value = item.split("=", 1)[1]
+        else:
+            rest.append(item)
+    return value, rest
+
+
+def _block(content: Mapping[str, Any], block: str, name: str, path: Path) -> dict[str, Any]:
+    blocks = content.get(block) or {}
+    if name not in blocks:
+        raise ConfigError(
+            f"The settings must hold the asked block of `{block}`.",
+            found=f"`{name}`",
+            where=path,
+            remedy=nearest(name, blocks),
+        )
+    return dict(blocks[name])
+
+
+def read_settings(recipe: str, argv: Sequence[str] | None = None) -> tuple[RunArguments, MultitaskArguments]:
+    """The settings of one run.
+
+    Order, later over earlier: the recipe's file (`recipes/runs/<recipe>.yaml`, or the one that `--settings` names);
+    its `mixtures.<name>` block for the chosen mixture; its `presets.<name>` block for `--preset`; the flags.
+
+    Args:
+        recipe: Name of the recipe.
+        argv: Flags; by default the process's.
+
+    Raises:
+        ConfigError: An unknown key or flag, a bad value, or a missing file.
+    """
+    settings, rest = _option(sys.argv[1:] if argv is None else argv, "settings")
+    preset, rest = _option(rest, "preset")
+    mixture, _ = _option(rest, "mixture")
+    parser = StrictParser(RunArguments, MultitaskArguments)
+    path = find_yaml(settings or recipe, builtin_folder("recipes") / "runs", what="recipe")
+    content = load_settings(path, parser.known)
+    defaults = {"output_dir": f"runs/{recipe}"} | {k: v for k, v in content.items() if k not in BLOCKS}
+    chosen = Path(mixture or defaults.get("mixture", "")).stem
+    if chosen in (content.get("mixtures") or {}):
+        defaults |= _block(content, "mixtures", chosen, path)
+        defaults["output_dir"] = f"runs/{recipe}-{chosen}"
+    if preset is not None:
+        defaults |= _block(content, "presets", preset, path)
+    run, training = parser.read(rest, defaults)
+    return run, training
+
+
+def read_arguments(kind: type[T], argv: Sequence[str] | None = None) -> T:
+    """One dataclass of arguments from the command line.
+
+    Raises:
+        ConfigError: An unknown flag, a missing one, or a bad value.
+    """
+    (filled,) = StrictParser(kind).read(sys.argv[1:] if argv is None else argv, {})
+    return filled  # type: ignore[no-any-return]

@@ -1,0 +1,28 @@
+"""Multitask finetuning of mT5 on prompted multilingual tasks, ending in a zero-shot report.
+
+accelerate launch recipes/xp3_mt5.py                                    # mini-xP3: offline, two CPU cores, minutes
+accelerate launch recipes/xp3_mt5.py --mixture open_multilingual --data_root DATA --max_steps 200
+accelerate launch recipes/xp3_mt5.py --model google/mt5-small --mixture open_multilingual --data_root DATA
+
+Settings stand in `recipes/runs/xp3_mt5.yaml`; every one of them is also a flag, and `--preset smoke` takes a minute.
+"""
+
+from mtft.runs import Run, readable_errors, read_settings
+
+RECIPE = "xp3_mt5"
+
+
+@readable_errors
+def main() -> None:
+    """Rows → mixture → base model → evaluation → finetuning → evaluation → report."""
+    run = Run(*read_settings(RECIPE))
+    run.prepare_data()  # every mistake in cards, templates, rows and suite is found here
+    run.prepare_model()  # loaded, or built from a configuration and pretrained briefly
+    run.evaluate("base")
+    run.finetune()
+    run.evaluate("finetuned")
+    run.report()
+
+
+if __name__ == "__main__":
+    main()
