@@ -1,0 +1,164 @@
+"""The answer a report opens with: on how many held-out cells the finetuned model shows that it generalises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mtft.reporting.results import CellKey, Results, Summary
+from mtft.reporting.wording import HELD_OUT, plural
+
+YES_SHARE = 0.5
+PARTLY_SHARE = 0.1
+KINDS = tuple(HELD_OUT)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One held-out cell of the finetuned model and what it beats; None where that was not measured."""
+
+    row: Summary
+    above_chance: bool | None
+    above_base: bool | None
+    counts: bool | None
+
+    @property
+    def generalises(self) -> bool | None:
+        """Whether it beats everything it was measured against; None if there was nothing to beat.
+
+        Where controls were run they decide; else chance and the base model do.
+        """
+        if self.counts is not None:
+            return self.counts
+        measured = [won for won in (self.above_chance, self.above_base) if won is not None]
+        return all(measured) if measured else None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts over the held-out cells of one kind.
+
+    Attributes:
+        cells: Cells with a score.
+        chance, base, controls, generalise: (cells that beat it, cells where it was measured).
+    """
+
+    kind: str
+    cells: int
+    chance: tuple[int, int]
+    base: tuple[int, int]
+    controls: tuple[int, int]
+    generalise: tuple[int, int]
+
+    @property
+    def verdict(self) -> str:
+        """`yes`, `partly`, `no` or `not measured`, by the share of cells that generalise."""
+        won, measured = self.generalise
+        if not measured:
+            return "not measured"
+        if won >= YES_SHARE * measured:
+            return "yes"
+        return "partly" if won >= PARTLY_SHARE * measured else "no"
+
+
+def judge(results: Results) -> tuple[Judged, ...]:
+    """Every held-out cell that the finetuned model was scored on, in the report's order."""
+    rows = (results.at(results.focus, key) for key in results.keys)
+    return tuple(_judged(row, results) for row in rows if row and row.held_out and row.median is not None)
+
+
+def control_of(results: Results, key: CellKey) -> Mapping[str, Any] | None:
+    """The control experiments of one cell."""
+    return next((row for row in results.controls if is_about(row, key)), None)
+
+
+def is_about(control: Mapping[str, Any], key: CellKey) -> bool:
+    """Whether a control's row is about this cell; a part of the key that the row lacks matches any."""
+    given = {name: control.get(name) or "" for name in CellKey._fields}
+    return all(given[name] in ("", value) for name, value in key._asdict().items())
+
+
+def _judged(row: Summary, results: Results) -> Judged:
+    control = control_of(results, row.key)
+    return Judged(
+        row=row,
+        above_chance=None if row.chance is None else row.above_chance,
+        above_base=_beats_base(row, results),
+        counts=bool(control["counts"]) if control and control.get("counts") is not None else None,
+    )
+
+
+def _beats_base(row: Summary, results: Results) -> bool | None:
+    """By the paired interval where there is one, else by the cell's own interval against the base's median."""
+    base = results.at(results.base, row.key)
+    if base is None or base.median is None or row.median is None:
+        return None
+    paired = results.comparison(row.key)
+    if paired is not None and paired.low is not None:
+        return paired.low > 0
+    return (row.low if row.low is not None else row.median) > base.median
+
+
+def _count(marks: Iterable[bool | None]) -> tuple[int, int]:
+    measured = [mark for mark in marks if mark is not None]
+    return sum(measured), len(measured)
+
+
+def tally(judged: Iterable[Judged], kind: str = "all") -> Tally:
+    """The counts over held-out cells, of one kind or of all."""
+    cells = [cell for cell in judged if kind in ("all", cell.row.seen)]
+    return Tally(
+        kind=kind,
+        cells=len(cells),
+        chance=_count(cell.above_chance for cell in cells),
+        base=_count(cell.above_base for cell in cells),
+        controls=_count(cell.counts for cell in cells),
+        generalise=_count(cell.generalises for cell in cells),
+    )
+
+
+def tallies(results: Results) -> list[Tally]:
+    """Counts over all held-out cells, then per kind that occurs."""
+    judged = judge(results)
+    kinds = [kind for kind in KINDS if any(cell.row.seen == kind for cell in judged)]
+    return [tally(judged), *(tally(judged, kind) for kind in kinds)]
+
+
+def sentence(results: Results) -> str:
+    """The answer in words, with its numbers."""
+    total = tallies(results)[0]
+    if results.focus is None:
+        return "No model was scored."
+    if not total.cells:
+        return "No held-out cell was scored, so this report cannot say whether the model generalises."
+    parts = [
+        f"{won} of {measured} beat {what}"
+        for (won, measured), what in (
+            (total.chance, "chance"),
+            (total.base, "the base model"),
+            (total.controls, "all controls"),
+        )
+        if measured
+    ]
+    return f"Of {plural(total.cells, 'held-out cell')}, {_listed(parts)}."
+
+
+def _listed(parts: list[str]) -> str:
+    if not parts:
+        return "none had anything to be compared with"
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def rule(results: Results) -> str:
+    """How the verdict is reached, in words."""
+    against = (
+        "it beats every control (base model, shuffled labels, bag of shared tokens, chance)"
+        if any(row.get("counts") is not None for row in results.controls)
+        else "its 95 % interval lies above chance (where the metric has a chance level) and it beats the base model"
+    )
+    return (
+        f"A held-out cell generalises when {against}. “Yes” when at least {YES_SHARE:.0%} of the cells do, "
+        f"“partly” from {PARTLY_SHARE:.0%}. A cell is one task in one language with the prompts of one language; "
+        "its score is that of the median template."
+    )

@@ -1,0 +1,88 @@
+"""The Markdown report: the same tables as the page, in plain text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from mtft.reporting import headline, tables
+from mtft.reporting.page import QUESTION
+from mtft.reporting.plain import tables_of
+from mtft.reporting.results import Results
+from mtft.reporting.tables import Table
+from mtft.reporting.wording import Scales
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
+EXTRAS = {"vocabulary_overlap": "Vocabulary overlap", "mixture": "Mixture", "training": "Training"}
+
+
+def markdown(results: Results) -> str:
+    """The whole document."""
+    scales = Scales(results)
+    total = headline.tallies(results)[0]
+    blocks = [
+        f"# {escaped(results.title)}",
+        _facts(results),
+        f"## {QUESTION}",
+        f"**{total.verdict.capitalize()}.** {escaped(headline.sentence(results))}",
+        table_text(tables.answers(results)) if total.cells else "",
+        escaped(headline.rule(results)) if total.cells else "",
+        *(_titled(table) for table in _tables(results, scales) if table.rows),
+        _problems(results),
+        _reproduce(results),
+    ]
+    return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def _tables(results: Results, scales: Scales) -> Iterable[Table]:
+    yield tables.averages(results, scales)
+    yield tables.controls(results, scales)
+    yield tables.scores(results, scales)
+    yield tables.scores(results, scales, primary=False)
+    for key, title in EXTRAS.items():
+        yield from tables_of(key, title, results.extras[key]) if key in results.extras else ()
+
+
+def _facts(results: Results) -> str:
+    suite = results.suite
+    limit = suite.get("max_items_per_cell")
+    facts = {
+        "Suite": suite.get("name"),
+        "Protocol": suite.get("protocol"),
+        "Items per cell": f"at most {limit}" if limit is not None else "all",
+        "Made": results.created,
+        "Models": ", ".join(m.name + (f" ({m.path})" if m.path else "") for m in results.models),
+    }
+    return "\n".join(f"- {name}: {escaped(str(value))}" for name, value in facts.items() if value)
+
+
+def _problems(results: Results) -> str:
+    found = [*tables_of("problems", "Problems", results.problems), tables.unscored(results)]
+    shown = [_titled(table) for table in found if table.rows]
+    return "\n\n".join(shown) or "## Problems\n\nNone: every row was used and scored."
+
+
+def _reproduce(results: Results) -> str:
+    known = dict(results.reproduce)
+    command = str(known.pop("command", "") or "")
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", command)), default=0))
+    block = f"## Reproduce\n\n{fence}sh\n{command}\n{fence}" if command else ""
+    return "\n\n".join(part for part in (block, *map(_titled, tables_of("settings", "Versions and settings", known))) if part)
+
+
+def _titled(table: Table) -> str:
+    note = f"\n\n{escaped(table.note)}" if table.note else ""
+    return f"## {escaped(table.title)}\n\n{table_text(table)}{note}"
+
+
+def table_text(table: Table) -> str:
+    """A pipe table; numbers stand at the right."""
+    rules = ("---:" if column in table.numeric else "---" for column in table.columns)
+    rows = [[cell.text for cell in row] for row in table.rows]
+    lines = [map(escaped, table.columns), rules, *(map(escaped, row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

@@ -1,0 +1,82 @@
+"""Tables of plain data whose keys are not known beforehand: manifests, counts of problems, versions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtft.reporting.tables import Cell, Table, plain_table
+from mtft.reporting.wording import words
+
+MAX_ROWS = 500
+
+
+def tables_of(name: str, title: str, value: Any) -> list[Table]:
+    """The tables that show `value`: scalars as one list, rows as one table, a matrix as one, the rest below."""
+    if isinstance(value, Mapping):
+        return _of_mapping(name, title, value)
+    if _is_rows(value):
+        return [_of_rows(name, title, value)]
+    return [_of_pairs(name, title, {title: value})] if value not in (None, "", [], {}) else []
+
+
+def _of_mapping(name: str, title: str, value: Mapping[str, Any]) -> list[Table]:
+    if _is_matrix(value):
+        rows = [{"": key, **row} for key, row in sorted(value.items())]
+        return [_of_rows(name, title, rows)]
+    nested = {k: v for k, v in value.items() if (isinstance(v, Mapping) and v) or _is_rows(v)}
+    flat = {k: v for k, v in value.items() if k not in nested}
+    made = [_of_pairs(name, title, flat)] if flat else []
+    for key, inner in nested.items():
+        made += tables_of(f"{name}-{key}", f"{title}: {words(key)}", inner)
+    return made
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, Sequence) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
+def _is_matrix(value: Mapping[str, Any]) -> bool:
+    """Several mappings of scalars that share most of their keys."""
+    inner = list(value.values())
+    if len(inner) < 2 or not all(isinstance(row, Mapping) and row for row in inner):
+        return False
+    if any(isinstance(v, (Mapping, list)) for row in inner for v in row.values()):
+        return False
+    names = set().union(*inner)
+    return sum(len(row) for row in inner) >= 0.5 * len(names) * len(inner)
+
+
+def _of_pairs(name: str, title: str, value: Mapping[str, Any]) -> Table:
+    return plain_table(name, title, ("", "value"), [(Cell(words(k)), show(v)) for k, v in value.items()])
+
+
+def _of_rows(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
+    canonical = sorted(rows, key=lambda row: json.dumps(row, sort_keys=True, default=str))
+    columns = list(dict.fromkeys(key for row in canonical for key in row))
+    ordered = sorted(canonical, key=lambda row: [str(row.get(c)) for c in columns if not _is_number(row.get(c))])
+    note = f"The first {MAX_ROWS:,} of {len(rows):,} rows." if len(rows) > MAX_ROWS else ""
+    cells = [tuple(show(row.get(column)) for column in columns) for row in ordered[:MAX_ROWS]]
+    return plain_table(name, title, [words(column) for column in columns], cells, note)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def show(value: Any) -> Cell:
+    """One value as a cell: numbers short, sequences of scalars joined, the rest as JSON."""
+    if value is None:
+        return Cell("–")
+    if isinstance(value, bool):
+        return Cell("yes" if value else "no")
+    if isinstance(value, int):
+        return Cell(f"{value:,}", float(value))
+    if isinstance(value, float):
+        return Cell(f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}", value)
+    if isinstance(value, (list, tuple)) and not any(isinstance(v, (Mapping, list)) for v in value):
+        return Cell(", ".join(str(v) for v in value))
+    if isinstance(value, (Mapping, list)):
+        return Cell(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
+    return Cell(str(value))

@@ -1,0 +1,102 @@
+"""Numbers and names as the report writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from mtft.reporting.results import Results
+
+METRICS = {
+    "accuracy": "accuracy",
+    "chrf": "chrF",
+    "span_f1": "span F1",
+    "exact_match": "exact match",
+    "f1": "F1",
+    "ndcg": "nDCG",
+    "malformed": "malformed",
+    "malformed_rate": "malformed",
+}
+HELD_OUT = {
+    "held_out_language": "language not finetuned on",
+    "held_out_cluster": "task not finetuned on",
+    "held_out_pair": "pair not finetuned on",
+}
+SEEN = {"seen": "finetuned on", **HELD_OUT}
+MARKS = {"held_out_language": "◆", "held_out_cluster": "▲", "held_out_pair": "●"}
+STATUS = {
+    "trained": "Languages in the finetuning mixture",
+    "pretrained_only": "Languages only in pretraining",
+    "unseen": "Languages never seen",
+}
+CLUSTER_STATUS = {"trained": "trained", "held_out": "held out"}
+GROUPS = {
+    "all": "all cells",
+    "seen": "seen: finetuned on",
+    "held_out": "unseen: all held-out cells",
+    "unseen": "unseen: all held-out cells",
+    "held_out_language": "unseen: languages not finetuned on",
+    "held_out_cluster": "unseen: tasks not finetuned on",
+    "held_out_pair": "unseen: pairs not finetuned on",
+}
+NOTHING = "–"
+
+
+def words(name: object) -> str:
+    """An identifier as words: `held_out` is "held out"."""
+    return str(name).replace("_", " ")
+
+
+def metric_name(metric: str) -> str:
+    """The metric's customary name."""
+    return METRICS.get(metric, words(metric))
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 cell`, `2 cells`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def whole(value: float | None) -> str:
+    """A count with thousands separated, or a dash."""
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+class Scales:
+    """How each metric's values become points of 0 to 100.
+
+    A metric whose values all lie in [-1, 1] is a fraction and is shown in per cent; others are shown as
+    they are (chrF).
+    """
+
+    def __init__(self, results: Results) -> None:
+        largest: dict[str, float] = {}
+        for metric, value in _values(results):
+            largest[metric] = max(largest.get(metric, 0.0), abs(value))
+        self._factor: Mapping[str, float] = {m: 100.0 if top <= 1.0 else 1.0 for m, top in largest.items()}
+
+    def points(self, metric: str, value: float) -> float:
+        """The value in points of 0 to 100."""
+        return value * self._factor.get(metric, 100.0)
+
+    def show(self, metric: str, value: float | None) -> str:
+        """The value in points with one decimal, or a dash."""
+        return NOTHING if value is None else f"{self.points(metric, value):.1f}"
+
+    def signed(self, metric: str, value: float | None) -> str:
+        """The same with its sign; minus as U+2212."""
+        if value is None:
+            return NOTHING
+        return f"{self.points(metric, value):+.1f}".replace("-", "\u2212")
+
+    def interval(self, metric: str, low: float | None, high: float | None) -> str:
+        """`40.1–52.3`, or nothing."""
+        if low is None or high is None:
+            return ""
+        return f"{self.show(metric, low)}\u2013{self.show(metric, high)}"
+
+
+def _values(results: Results) -> Iterable[tuple[str, float]]:
+    for row in results.summary:
+        yield from ((row.metric, v) for v in (row.median, row.max, row.high) if v is not None)
+    for cell in results.cells:
+        yield from ((cell.metric, v) for v in (cell.value, cell.high) if v is not None)
