@@ -1,1 +1,25 @@
+"""Models: built-in sizes, loading and saving, and the target-only loss of BLOOM and mT5."""
 
+from mtft.modeling.building import SIZES, ModelSize, build_model
+from mtft.modeling.families import TargetBloom, TargetMT5
+from mtft.modeling.generic import has_own_forward, weighted_target_loss
+from mtft.modeling.head import TargetHead, TargetLoss, chunked_cross_entropy
+from mtft.modeling.loading import LoadedModel, family_of, load_model, merge_adapter, save_model
+
+__all__ = [
+    "SIZES",
+    "LoadedModel",
+    "ModelSize",
+    "TargetBloom",
+    "TargetHead",
+    "TargetLoss",
+    "TargetMT5",
+    "build_model",
+    "chunked_cross_entropy",
+    "family_of",
+    "has_own_forward",
+    "load_model",
+    "merge_adapter",
+    "save_model",
+    "weighted_target_loss",
+]

@@ -1,0 +1,54 @@
+"""The same target-only loss for any other Hugging Face model, through its logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mtft.modeling.families import TargetBloom, TargetMT5
+from mtft.modeling.head import IGNORED, TargetLoss, summed
+
+
+def has_own_forward(model: nn.Module) -> bool:
+    """Whether the model, or the one inside its adapter, returns `TargetLoss` by itself."""
+    base = getattr(model, "get_base_model", lambda: model)()
+    return isinstance(base, (TargetBloom, TargetMT5))
+
+
+def weighted_target_loss(model: nn.Module, batch: dict[str, Tensor], *, own_forward: bool) -> TargetLoss:
+    """The target-only loss of a batch, by the model's own forward or through its logits.
+
+    Args:
+        model: Possibly wrapped by DDP, DeepSpeed or PEFT; only its forward is called.
+        batch: As the collator makes it.
+        own_forward: What `has_own_forward` said of the unwrapped model.
+    """
+    if own_forward:
+        output: TargetLoss = model(**batch)
+        return output
+    return _through_logits(model, batch)
+
+
+def _through_logits(model: nn.Module, batch: dict[str, Tensor]) -> TargetLoss:
+    labels, row_weights = batch["labels"], batch["row_weights"]
+    encoder_decoder = labels.shape != batch["input_ids"].shape or _is_encoder_decoder(model)
+    inputs: dict[str, Any] = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
+    if encoder_decoder:
+        inputs["labels"] = labels  # the library shifts them into decoder inputs
+    logits = model(**inputs).logits
+    if not encoder_decoder:
+        logits, labels = logits[:, :-1], labels[:, 1:]
+    rows, _ = places = torch.nonzero(labels != IGNORED, as_tuple=True)
+    terms = F.cross_entropy(logits[places].float(), labels[places], reduction="none")
+    return summed((terms * row_weights.float()[rows]).sum(), terms, rows, row_weights)
+
+
+def _is_encoder_decoder(model: nn.Module) -> bool:
+    """Asked of the innermost model: DDP and DeepSpeed hide the configuration."""
+    inner = model
+    while hasattr(inner, "module"):
+        inner = inner.module
+    return bool(getattr(getattr(inner, "config", None), "is_encoder_decoder", False))

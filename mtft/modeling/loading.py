@@ -1,0 +1,148 @@
+"""Loading and saving models: folders or Hub ids, safetensors only, no code from elsewhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from peft import PeftModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+)
+
+from mtft.errors import ModelError
+from mtft.modeling.families import FAMILIES
+
+ADAPTER_CONFIG = "adapter_config.json"
+
+
+class LoadedModel(NamedTuple):
+    """A model ready for training or evaluation.
+
+    Attributes:
+        model: In evaluation mode, on the CPU.
+        tokenizer: Its tokenizer.
+        family: `bloom` or `mt5` for those with our forward; `causal` or `seq2seq` for any other.
+    """
+
+    model: Any
+    tokenizer: PreTrainedTokenizerBase
+    family: str
+
+
+def family_of(config: PretrainedConfig) -> str:
+    """The family of a model: `bloom`, `mt5`, else `seq2seq` or `causal`.
+
+    Raises:
+        ModelError: The model cannot generate text.
+    """
+    if config.model_type in FAMILIES:
+        return str(config.model_type)
+    if config.model_type in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES and config.is_encoder_decoder:
+        return "seq2seq"
+    if config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return "causal"
+    raise ModelError(
+        "A model must be a causal language model or an encoder-decoder of the transformers library.",
+        found=f"model_type `{config.model_type}`",
+        where=config.name_or_path or None,
+    )
+
+
+def load_model(
+    name_or_path: str | Path, revision: str | None = None, dtype: torch.dtype | str | None = None
+) -> LoadedModel:
+    """A model and its tokenizer from a folder or a Hub id, an adapter put on its base.
+
+    Weights are read from safetensors files only and code of the model's repository is never run.
+
+    Args:
+        name_or_path: Folder or Hub id; a folder with an `adapter_config.json` is an adapter.
+        revision: Branch, tag or commit on the Hub.
+        dtype: Of the weights; None keeps the dtype they were saved in.
+
+    Raises:
+        ModelError: Nothing is there, weights are not safetensors, or the model is of another kind.
+    """
+    name = str(name_or_path)
+    if (Path(name) / ADAPTER_CONFIG).is_file():
+        return _load_adapter(Path(name), dtype)
+    config = _guarded(name, AutoConfig.from_pretrained, revision=revision)
+    family = family_of(config)
+    auto = AutoModelForCausalLM if family == "causal" else AutoModelForSeq2SeqLM
+    model = _guarded(
+        name,
+        FAMILIES.get(family, auto).from_pretrained,  # type: ignore[attr-defined]
+        revision=revision,
+        use_safetensors=True,
+        dtype=dtype or "auto",
+    )
+    tokenizer = _guarded(name, AutoTokenizer.from_pretrained, revision=revision)
+    return LoadedModel(model.eval(), tokenizer, family)
+
+
+def _load_adapter(folder: Path, dtype: torch.dtype | str | None) -> LoadedModel:
+    """The adapter's base, looked up beside it when the recorded path is relative, with the adapter on it."""
+    recorded = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    base = recorded.get("base_model_name_or_path")
+    if not base:
+        raise ModelError("An adapter must name its base model.", where=folder / ADAPTER_CONFIG)
+    near = folder / str(base)
+    loaded = load_model(near if near.is_dir() else base, recorded.get("revision"), dtype)
+    if not any(folder.glob("adapter_model*.safetensors")):
+        raise ModelError("An adapter's weights must be in safetensors files.", where=folder)
+    model = _guarded(str(folder), lambda path, **_: PeftModel.from_pretrained(loaded.model, path))
+    return LoadedModel(model.eval(), loaded.tokenizer, loaded.family)
+
+
+def _guarded(name: str, load: Any, **options: Any) -> Any:
+    """What `load` returns; the library's many errors as one of ours."""
+    try:
+        return load(name, trust_remote_code=False, **options)
+    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+        raise ModelError(
+            "A model must be a folder or a Hub id with a configuration, a tokenizer and safetensors weights.",
+            found=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
+            where=name,
+            remedy="Without a network, give a folder or a built-in size such as `tiny`.",
+        ) from error
+
+
+def save_model(model: Any, tokenizer: PreTrainedTokenizerBase, folder: str | Path) -> None:
+    """Write weights (safetensors), configuration and tokenizer; the folder appears whole or not at all.
+
+    A model with an adapter writes the adapter alone; `merge_adapter` first makes it a plain model.
+    """
+    target = Path(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        model.save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        scratch.chmod(0o755)
+        if target.exists():
+            for file in scratch.iterdir():
+                file.replace(target / file.name)
+        else:
+            scratch.rename(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def merge_adapter(model: Any) -> PreTrainedModel:
+    """The plain model with the adapter's change added to its weights; a plain model comes back as it is."""
+    return model.merge_and_unload() if isinstance(model, PeftModel) else model
