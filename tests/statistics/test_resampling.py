@@ -53,8 +53,8 @@ def test_median_over_templates() -> None:
 
 
 def test_median_interval_covers() -> None:
-    """Three templates on the same 100 items: the 95 % interval holds the median of the true template
-    values.""" generator, inside, truth = np.random.default_rng(7), [], (0.5, 0.6, 0.8)
+    """Three templates on the same 100 items: the interval holds the median of the true values."""
+    generator, inside, truth = np.random.default_rng(7), [], (0.5, 0.6, 0.8)
     weights = resampling_weights(100, 400)
     for _ in range(300):
         hardness = generator.random(100)
