@@ -1,0 +1,248 @@
+"""The filters and functions a template may use: promptsource's, each metered by the budget.
+
+What is not listed here does not exist for a template. Every filter takes the context, which also keeps
+Jinja from running it while it compiles.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from jinja2.filters import FILTERS
+from jinja2.runtime import Context, Undefined
+from jinja2.utils import Namespace, pass_context
+
+from mtft.prompting.budget import Budget, check_length, printed_length
+from mtft.prompting.dice import Dice
+from mtft.prompting.failures import RenderError
+
+# Keys of the rendering's own state in a context; no template can name them, they are no identifiers.
+BUDGET, DICE = "%budget", "%dice"
+
+# Wide fields make long text out of short: "%099999d", and "*" takes the width from an argument.
+_WIDE_FORMAT = re.compile(r"%[^a-zA-Z%]*(?:\*|\d{4})")
+
+_FROM_JINJA = (
+    *("abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "int", "items", "last"),
+    *("length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select"),
+    *("selectattr", "sort", "title", "trim", "truncate", "unique", "upper", "wordcount"),
+)
+# Filters that would turn None into the word "None".
+_TEXT_ONLY = frozenset({"capitalize", "lower", "title", "trim", "truncate", "upper", "wordcount"})
+
+
+def budget_of(context: Context) -> Budget:
+    """The meter of the rendering under way."""
+    budget: Budget = context.parent[BUDGET]
+    return budget
+
+
+def text_of(context: Context, value: object) -> str:
+    """`value` as text.
+
+    Raises:
+        RenderError: The text would be too long, or, in strict mode, the value is None or a method.
+    """
+    if isinstance(value, str):
+        return value
+    if context.environment.strict:  # type: ignore[attr-defined]
+        _check_printable(value)
+    if not isinstance(value, (int, float, Undefined)):
+        printed_length(value)
+    return str(value)
+
+
+def _check_printable(value: object) -> None:
+    if value is None:
+        raise RenderError(
+            "none_value",
+            "A value printed by a template must not be None.",
+            remedy="Guard it with `{% if field %}` or give it a default.",
+        )
+    if callable(value) and not isinstance(value, Undefined):
+        raise RenderError("failed", "A template must print values, not methods.", found=repr(value)[:60])
+
+
+@pass_context
+def printed(context: Context, value: object) -> str:
+    """What `{{ value }}` writes, counted."""
+    text = text_of(context, value)
+    budget_of(context).write(len(text))
+    return text
+
+
+def join_texts(context: Context, texts: Sequence[str], separator: str) -> str:
+    """The joined texts, if the result is not too long."""
+    length = sum(map(len, texts)) + len(separator) * max(len(texts) - 1, 0)
+    check_length(length)
+    budget_of(context).read(texts)
+    return separator.join(texts)
+
+
+def replaced_text(text: str, old: str, new: str, count: int = -1) -> str:
+    """`text.replace(old, new, count)`, if the result is not too long."""
+    found = text.count(old) if count < 0 else min(text.count(old), count)
+    check_length(len(text) + found * max(len(new) - len(old), 0))
+    return text.replace(old, new, count)
+
+
+def formatted(context: Context, text: str, values: Any) -> str:
+    """`text % values` without wide fields."""
+    if _WIDE_FORMAT.search(text):
+        raise RenderError("limit", "A format's width and precision must be below 1000.", found=text[:60])
+    for value in values if isinstance(values, tuple) else (values,):
+        text_of(context, value)
+    return str(text % values)
+
+
+@pass_context
+def concat(context: Context, values: list[Any]) -> str:
+    """What `a ~ b` gives."""
+    return join_texts(context, [text_of(context, value) for value in values], "")
+
+
+@pass_context
+def each(context: Context, values: Any, literal: int) -> Iterable[Any]:
+    """The rounds of a loop whose body holds `literal` characters of text, counted."""
+    budget = budget_of(context)
+    if isinstance(values, (list, tuple, str, dict)):
+        budget.spend(len(values))
+        budget.write(literal * len(values))
+        return tuple(values)  # a copy: a loop that appends to its own list would never end
+    return _counted(budget, values, literal)
+
+
+def _counted(budget: Budget, values: Iterable[Any], literal: int) -> Iterator[Any]:
+    for value in values:
+        budget.spend(1)
+        budget.write(literal)
+        yield value
+
+
+@pass_context
+def checked_index(context: Context, index: Any) -> Any:
+    """A computed index; a negative one would silently count from the end (label -1: the last choice)."""
+    if isinstance(index, Undefined):
+        str(index)  # fails and names what is missing
+    if isinstance(index, int) and index < 0:
+        raise RenderError(
+            "index_range",
+            "A computed index must not be negative.",
+            found=index,
+            remedy="Rows without a label are skipped with `{% if label != -1 %}` around the whole template.",
+        )
+    return index
+
+
+@pass_context
+def join(context: Context, values: Iterable[Any], d: str = "", attribute: str | int | None = None) -> str:
+    """Jinja's join."""
+    if attribute is not None:
+        values = [context.environment.getitem(value, attribute) for value in values]
+    return join_texts(context, [text_of(context, value) for value in values], text_of(context, d))
+
+
+@pass_context
+def replace(context: Context, value: Any, old: str, new: str, count: int | None = None) -> str:
+    """Jinja's replace."""
+    budget_of(context).read(value)
+    return replaced_text(text_of(context, value), str(old), str(new), -1 if count is None else count)
+
+
+@pass_context
+def format_(context: Context, value: Any, *args: Any, **kwargs: Any) -> str:
+    """Jinja's format: `"%s of %s" | format(a, b)`."""
+    return formatted(context, text_of(context, value), kwargs or args)
+
+
+@pass_context
+def string(context: Context, value: Any) -> str:
+    """The value as text."""
+    return text_of(context, value)
+
+
+@pass_context
+def total(
+    context: Context, values: Iterable[Any], attribute: str | int | None = None, start: float = 0
+) -> Any:
+    """Jinja's sum, of numbers."""
+    if attribute is not None:
+        values = [context.environment.getitem(value, attribute) for value in values]
+    if not isinstance(start, (int, float)):
+        raise RenderError("failed", "`sum` adds numbers.", found=type(start).__name__)
+    return sum(values, start)
+
+
+@pass_context
+def choice(context: Context, values: Sequence[Any]) -> Any:
+    """One of the values, drawn by the rendering's dice."""
+    if not values:
+        raise RenderError("failed", "A random choice needs at least one value.")
+    dice: Dice = context.parent[DICE]
+    return values[dice.below(len(values))]
+
+
+@pass_context
+def most_frequent(context: Context, values: Sequence[Any]) -> list[Any] | None:
+    """The values that occur most often, in the order of their first occurrence; None for none."""
+    counts = Counter(values)
+    top = max(counts.values(), default=0)
+    return [value for value, count in counts.items() if count == top] or None
+
+
+@pass_context
+def highlight(context: Context, value: Any) -> str:
+    """The value in an HTML span."""
+    return f"<span style='color: #F08080'>{text_of(context, value)}</span>"
+
+
+@pass_context
+def bounded_range(context: Context, *args: int) -> range:
+    """`range`, whose length counts as steps."""
+    numbers = range(*args)
+    budget_of(context).spend(len(numbers))
+    return numbers
+
+
+def _metered(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A filter of Jinja's that counts what it reads and, in strict mode, takes no None for text."""
+    wants = getattr(function, "jinja_pass_arg", None)
+
+    @pass_context
+    def metered(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
+        budget_of(context).read(value)
+        if name in _TEXT_ONLY and value is None:
+            text_of(context, value)
+        extra = {"context": context, "environment": context.environment, "eval_context": context.eval_ctx}
+        first = () if wants is None else (extra[wants.name],)
+        return function(*first, value, *args, **kwargs)
+
+    return metered
+
+
+TEMPLATE_FILTERS: dict[str, Callable[..., Any]] = {
+    **{name: _metered(name, FILTERS[name]) for name in _FROM_JINJA},
+    "choice": choice,
+    "random": choice,
+    "format": format_,
+    "highlight": highlight,
+    "join": join,
+    "most_frequent": most_frequent,
+    "replace": replace,
+    "string": string,
+    "sum": total,
+}
+INTERNAL_FILTERS: dict[str, Callable[..., Any]] = {
+    "%concat": concat,
+    "%each": each,
+    "%index": checked_index,
+}
+TEMPLATE_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "range": bounded_range,
+    "zip": zip,
+    "dict": dict,
+    "namespace": Namespace,
+}
