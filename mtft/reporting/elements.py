@@ -13,14 +13,15 @@ from mtft.reporting.wording import metric_name
 
 MAX_INPUT = 1600
 MAX_ANSWER = 400
+WIDE = 8
 
 
-def table_element(table: Table, *, title: bool = False, filterable: bool = False) -> Html:
+def table_element(table: Table, *, filterable: bool = False) -> Html:
     """The table in a box that scrolls sideways on narrow screens; scripts add sorting and filtering."""
     head = el("thead", el("tr", *(_header(table, column) for column in table.columns)))
     body = el("tbody", *(el("tr", *_cells(table, row)) for row in table.rows))
-    caption = el("caption", table.title, class_=None if title else "sr")
-    made = el("table", caption, head, body, class_="data", data_filter=filterable)
+    kind = "data wide" if len(table.columns) > WIDE else "data"
+    made = el("table", el("caption", table.title, class_="sr"), head, body, class_=kind, data_filter=filterable)
     note = el("p", table.note, class_="note") if table.note else None
     return join([el("div", made, class_="scroll", tabindex="0", role="region", aria_label=table.title), note])
 
@@ -31,10 +32,11 @@ def _header(table: Table, column: str) -> Html:
 
 def _cells(table: Table, row: Sequence[Cell]) -> Iterable[Html]:
     for column, cell in zip(table.columns, row, strict=True):
-        kind = " ".join(k for k in ("num" if column in table.numeric else "", cell.tone) if k)
+        numeric = column in table.numeric
+        kind = " ".join(k for k in ("num" if numeric else "", cell.tone) if k)
         shown = breakable(cell.text) if column == "task" else cell.text
         value = None if cell.value is None else repr(cell.value)
-        yield el("td", shown, class_=kind or None, data_value=value, dir="auto" if not cell.value else None)
+        yield el("td", shown, class_=kind or None, data_value=value, dir=None if numeric else "auto")
 
 
 def samples_element(results: Results, samples: Sequence[Sample]) -> Html:

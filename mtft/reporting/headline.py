@@ -141,12 +141,13 @@ def sentence(results: Results) -> str:
         )
         if measured
     ]
-    return f"Of {plural(total.cells, 'held-out cell')}, {_listed(parts)}."
+    if not parts:
+        return f"{plural(total.cells, 'held-out cell')} had nothing to be compared with."
+    won, measured = total.generalise
+    return f"{won} of {plural(measured, 'held-out cell')} generalise: {_listed(parts)}."
 
 
 def _listed(parts: list[str]) -> str:
-    if not parts:
-        return "none had anything to be compared with"
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 

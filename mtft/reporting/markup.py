@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_VOID = frozenset({"meta", "br", "hr", "input", "wbr", "line", "circle", "rect", "path", "col"})
+_VOID = frozenset({"meta", "br", "hr", "input", "wbr", "col"})
 
 
 class Html(str):

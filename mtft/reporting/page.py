@@ -18,6 +18,7 @@ from mtft.reporting.wording import HELD_OUT, MARKS, Scales, words
 
 QUESTION = "Does it generalise to languages and tasks it was not finetuned on?"
 FOLD_ROWS = 40
+FILTER_ROWS = 12
 
 
 def _resource(name: str) -> Html:
@@ -140,16 +141,17 @@ def _sections(results: Results, scales: Scales, samples: Sequence[Sample]) -> li
     panels = plots.panels(results)
     return [
         _heat_section(results, scales),
-        _averages_section(results, scales),
+        _averages_section(results, scales, plot),
         _panel_section(
             "Before and after",
-            _before_after_lead(results),
+            _keys(results, chance=True),
             [(len(p.keys), plots.dumbbells(plot, p)) for p in panels],
         ),
         _panel_section(
             "Spread over templates",
-            "Each dot is one template's score in that language; the bar is their median, the dashed line chance. "
-            "A wide spread means the answer depends on how the question is put.",
+            "Each dot is one template's score in that language; the bar is their median, the dashed line chance, "
+            "the figure the distance from the worst to the best. A wide spread means that the score depends on how "
+            "the question is put.",
             [(len(p.keys), plots.strips(plot, p)) for p in panels if _has_dots(results, p)],
         ),
         _controls_section(results, scales),
@@ -166,12 +168,16 @@ def _sections(results: Results, scales: Scales, samples: Sequence[Sample]) -> li
 def _heat_section(results: Results, scales: Scales) -> Html | None:
     makers = (heatmap.chance_map, heatmap.gain_map)
     focus = [m(results, scales, results.focus) for m in makers] if results.focus else []
-    drawn = [join([_heat_title(heat), heatmap.draw(heat), heatmap.legend(heat)]) for heat in focus if heat.rows]
+    drawn = [
+        el("div", _heat_title(heat), heatmap.draw(heat), heatmap.legend(heat), class_="map")
+        for heat in focus
+        if heat.rows
+    ]
     if not drawn:
         return None
     others = [_folded_map(results, scales, model) for model in results.models if model.name != results.focus]
     lead = f"Each number is the score of the median template of {results.focus}. Hover for the interval and counts."
-    return section("Scores by task and language", *drawn, *others, lead=lead)
+    return section("Scores by task and language", el("div", *drawn, class_="maps"), *others, lead=lead)
 
 
 def _heat_title(heat: heatmap.HeatMap) -> Html:
@@ -186,22 +192,21 @@ def _folded_map(results: Results, scales: Scales, model: Model) -> Html | None:
     return el("details", el("summary", f"The same for {model.name}"), heatmap.draw(heat))
 
 
-def _averages_section(results: Results, scales: Scales) -> Html | None:
+def _averages_section(results: Results, scales: Scales, plot: plots.Plot) -> Html | None:
     table = tables.averages(results, scales)
-    return section("Seen and unseen", table_element(table)) if table.rows else None
+    if not table.rows:
+        return None
+    drawn = el("div", *plots.average_dumbbells(plot), class_="panels")
+    return section("Seen and unseen", drawn, table_element(table), lead=_keys(results))
 
 
-def _before_after_lead(results: Results) -> Html:
+def _keys(results: Results, *, chance: bool = False) -> Html:
+    """What the dots and lines of a before-and-after plot mean."""
     before = [el("span", class_="key before"), f" {results.base} "] if results.base else []
-    return join(
-        [
-            *before,
-            el("span", class_="key after"),
-            f" {results.focus} ",
-            el("span", class_="key chance"),
-            " chance. Lines are 95 % intervals clustered by item; the number is the difference in points.",
-        ]
-    )
+    after = [el("span", class_="key after"), f" {results.focus} "] if results.focus else []
+    line = [el("span", class_="key chance"), " chance "] if chance else []
+    meaning = "Lines are 95 % intervals clustered by item; the figure is the difference in points."
+    return join([*before, *after, *line, el("br"), meaning])
 
 
 def _panel_section(title: str, lead: str | Html, drawn: Sequence[tuple[int, Html]]) -> Html | None:
@@ -243,8 +248,9 @@ def _extra_section(results: Results, key: str, title: str, lead: str) -> Html | 
 def _extra_table(table: tables.Table, title: str) -> Html:
     name = table.title.removeprefix(f"{title}: ")
     heading = el("h3", name) if name != title else None
-    shown = join([heading, table_element(table, filterable=len(table.rows) > 12)])
-    return el("details", el("summary", name), shown) if len(table.rows) > FOLD_ROWS else shown
+    shown = table_element(table, filterable=len(table.rows) > FILTER_ROWS)
+    folded = len(table.rows) > FOLD_ROWS
+    return el("details", el("summary", name), shown) if folded else join([heading, shown])
 
 
 def _problems_section(results: Results) -> Html:

@@ -57,12 +57,18 @@ def _of_rows(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     columns = list(dict.fromkeys(key for row in canonical for key in row))
     ordered = sorted(canonical, key=lambda row: [str(row.get(c)) for c in columns if not _is_number(row.get(c))])
     note = f"The first {MAX_ROWS:,} of {len(rows):,} rows." if len(rows) > MAX_ROWS else ""
-    cells = [tuple(show(row.get(column)) for column in columns) for row in ordered[:MAX_ROWS]]
+    cells = [tuple(_shown(column, row.get(column)) for column in columns) for row in ordered[:MAX_ROWS]]
     return plain_table(name, title, [words(column) for column in columns], cells, note)
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _shown(column: str, value: Any) -> Cell:
+    if column == "share" and _is_number(value):
+        return Cell(f"{value:.2%}", float(value))
+    return show(value)
 
 
 def show(value: Any) -> Cell:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mtft.reporting.headline import is_about, tallies
 from mtft.reporting.results import Average, CellKey, Results, Summary
-from mtft.reporting.wording import GROUPS, HELD_OUT, MARKS, NOTHING, SEEN, Scales, metric_name, whole, words
+from mtft.reporting.wording import GROUPS, HELD_OUT, MARKS, NOTHING, Scales, metric_name, whole, words
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Table:
 def plain_table(
     name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], note: str = ""
 ) -> Table:
-    """A table whose numeric columns are found from its cells."""
-    numeric = {
+    """A table whose numeric columns are found from its cells; a list of facts has none."""
+    numeric = set() if columns[0] == "" and len(columns) == 2 else {
         column
         for at, column in enumerate(columns)
         if any(row[at].value is not None for row in rows) and all(_numeric(row[at]) for row in rows)
@@ -119,6 +119,11 @@ def _score(scales: Scales, metric: str, value: float | None) -> Cell:
     return Cell(scales.show(metric, value), value)
 
 
+SCORE_COLUMNS = (
+    *("task", "language", "config", "prompts in", "held out", "metric"),
+    *("95 % interval", "worst–best template", "chance", "majority"),
+    *("templates", "scored", "groups", "unscored"),
+)
 CONTROL_COLUMNS = {
     "finetuned": "finetuned",
     "low": "its lower bound",
@@ -176,8 +181,8 @@ def language_label(results: Results, code: str) -> str:
 
 
 def seen_label(seen: str) -> str:
-    """The mark and the words for how a cell was held out."""
-    return f"{MARKS[seen]} {SEEN[seen]}" if seen in MARKS else SEEN.get(seen, words(seen))
+    """The mark and the word for how a cell was held out: `◆ language`, or `no`."""
+    return f"{MARKS[seen]} {seen.removeprefix('held_out_')}" if seen in MARKS else {"seen": "no"}.get(seen, words(seen))
 
 
 def scores(results: Results, scales: Scales, *, primary: bool = True) -> Table:
@@ -186,15 +191,19 @@ def scores(results: Results, scales: Scales, *, primary: bool = True) -> Table:
     keys = sorted({s.key for s in shown}, key=lambda k: _key_order(results, k))
     names = [m.name for m in results.models]
     rows = [_score_row(results, scales, key, names) for key in keys]
-    columns = (
-        ("task", "language", "config", "prompts in", "held out", "metric")
-        + tuple(names)
-        + ("95 % interval", "templates, worst to best", "chance", "majority", "templates", "scored", "groups")
-        + ("unscored",)
-    )
+    columns = (*SCORE_COLUMNS[:6], *names, *SCORE_COLUMNS[6:])
     title = "All scores" if primary else "Secondary metrics"
-    note = f"Interval, range and counts are those of `{results.focus}`; scores are those of the median template."
-    return plain_table("scores" if primary else "secondary", title, columns, rows, note)
+    note = f"Interval, range and counts are those of “{results.focus}”; scores are those of the median template."
+    made = plain_table("scores" if primary else "secondary", title, columns, rows, note)
+    redundant = all(key.config in ("", key.language) for key in keys)
+    return without(made, "config") if redundant else made
+
+
+def without(table: Table, column: str) -> Table:
+    """The table without one column."""
+    kept = [at for at, name in enumerate(table.columns) if name != column]
+    rows = tuple(tuple(row[at] for at in kept) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[at] for at in kept), rows=rows)
 
 
 def _key_order(results: Results, key: CellKey) -> tuple[object, ...]:
@@ -214,8 +223,8 @@ def _score_row(results: Results, scales: Scales, key: CellKey, names: Sequence[s
         Cell(seen_label(shown.seen)),
         Cell(metric_name(metric)),
         *(_score(scales, metric, row.median if row else None) for row in found.values()),
-        Cell(scales.interval(metric, shown.low, shown.high) or NOTHING),
-        Cell(scales.interval(metric, shown.min, shown.max) or NOTHING),
+        Cell(scales.interval(metric, shown.low, shown.high) or NOTHING, shown.low),
+        Cell(scales.interval(metric, shown.min, shown.max) or NOTHING, shown.min),
         _score(scales, metric, shown.chance),
         _score(scales, metric, shown.majority),
         *(Cell(whole(count), count) for count in whole_columns),
