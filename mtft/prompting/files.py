@@ -62,9 +62,7 @@ def read_templates(path: Path) -> TemplateFile:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TemplateError("A template file must be readable YAML.", found=error, where=path) from error
     top = _Mapping(root, path, ("dataset", "subset", "templates"))
-    templates = tuple(
-        _template(top.path, key, node) for key, node in _items(top.required("templates"), path)
-    )
+    templates = tuple(_template(top.path, key, node) for key, node in _items(top.required("templates"), path))
     _check_names(templates)
     return TemplateFile(_text(top.required("dataset"), path), top.text("subset"), templates)
 

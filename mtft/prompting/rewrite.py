@@ -19,8 +19,9 @@ MARK = "\ufdd0\ufdd1\ufdd0"  # noncharacters: never interchanged as text (Unicod
 ALLOWED = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Const, nodes.Name, nodes.NSRef, nodes.Getitem),
     *(nodes.Getattr, nodes.Filter, nodes.Test, nodes.Call, nodes.Keyword, nodes.Pair, nodes.List),
-    *(nodes.Tuple, nodes.Dict, nodes.Slice, nodes.Assign, nodes.AssignBlock, nodes.FilterBlock, nodes.For, nodes.If),
+    *(nodes.Dict, nodes.Slice, nodes.Assign, nodes.AssignBlock, nodes.FilterBlock, nodes.For, nodes.If),
     *(nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.With, nodes.BinExpr, nodes.UnaryExpr, nodes.Concat),
+    nodes.Tuple,
 )
 
 

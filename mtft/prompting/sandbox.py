@@ -36,27 +36,27 @@ from mtft.prompting.rewrite import rewrite
 # The methods a template may call, and those of them that change their object.
 _STRING = frozenset(
     {
-        "capitalize", "casefold", "count", "endswith", "find", "index", "isalpha", "isdigit", "islower",
-        "isnumeric", "isspace", "istitle", "isupper", "join", "lower", "lstrip", "partition",
-        "removeprefix", "removesuffix", "replace", "rfind", "rindex", "rpartition", "rsplit", "rstrip",
-        "split", "splitlines", "startswith", "strip", "swapcase", "title", "upper"
+        *("capitalize", "casefold", "count", "endswith", "find", "index", "isalpha", "isdigit", "islower"),
+        *("isnumeric", "isspace", "istitle", "isupper", "join", "lower", "lstrip", "partition"),
+        *("removeprefix", "removesuffix", "replace", "rfind", "rindex", "rpartition", "rsplit", "rstrip"),
+        *("split", "splitlines", "startswith", "strip", "swapcase", "title", "upper"),
     }
 )
 _DICT = frozenset(
     {
-        "clear", "copy", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"
+        *("clear", "copy", "get", "items", "keys", "pop", "popitem", "setdefault", "update", "values"),
     }
 )
 _LIST = frozenset(
     {
-        "append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse",
-        "sort"
+        *("append", "clear", "copy", "count", "extend", "index", "insert", "pop", "remove", "reverse"),
+        "sort",
     }
 )
 _LOOP = frozenset(
     {
-        "changed", "cycle", "depth", "depth0", "first", "index", "index0", "last", "length", "nextitem",
-        "previtem", "revindex", "revindex0"
+        *("changed", "cycle", "depth", "depth0", "first", "index", "index0", "last", "length", "nextitem"),
+        *("previtem", "revindex", "revindex0"),
     }
 )
 _METHODS: tuple[tuple[type, frozenset[str]], ...] = (
