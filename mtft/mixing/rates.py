@@ -1,0 +1,206 @@
+"""From sizes to shares: caps, explicit weights, temperatures and the bound on repetition, as pure arithmetic.
+
+Order of operations, each step a function below:
+
+1. **size** of a unit (one language of one task): its rows. Templates do not count, so adding one changes no share.
+2. **cap**: `min(size, cap)`.
+3. **kind**. `proportional`: the capped size times the task's weight. `weights`: the task's weight, divided among its
+   languages by capped size.
+4. **language temperature** within a block: `(language's total) ** (1 / T)`, the block's total kept. A block is a
+   cluster (`proportional`) or a task (`weights`).
+5. **cluster temperature** over all: `(cluster's total) ** (1 / T)`; not with `weights`, which fix the totals.
+6. **maximum repetition** over a horizon of positions: no unit is met more than that many times per row; what it
+   gives up goes to the others in proportion.
+7. **quantised** to integers for the schedule.
+
+Temperature 1 changes nothing, a large one evens out.
+
+Source: seqio `mixing_rate_num_examples` (scale, maximum, temperature); Raffel et al. 2020, arXiv 1910.10683, section 3.5.2.
+Step 6 as a bound on epochs: Chung et al. 2023 (UniMax), arXiv 2304.09151, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from mtft.errors import MixtureError
+
+Shares = npt.NDArray[np.float64]
+
+Kind = Literal["proportional", "weights"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+RESOLUTION = 2**30
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How the units of a mixture share its positions.
+
+    Attributes:
+        kind: `proportional` to capped sizes times weights, or by `weights` alone.
+        cap: Largest size that counts, in rows; None for any.
+        temperature_language: Temperature among the languages of a block.
+        temperature_cluster: Temperature among the clusters.
+        max_repetition: Most times that a row is met within the horizon; None for any.
+
+    Raises:
+        MixtureError: A value is out of range, or `weights` comes with a cluster temperature.
+    """
+
+    kind: Kind = "proportional"
+    cap: int | None = None
+    temperature_language: float = 1.0
+    temperature_cluster: float = 1.0
+    max_repetition: float | None = None
+
+    def __post_init__(self) -> None:
+        positive = (self.cap, self.temperature_language, self.temperature_cluster, self.max_repetition)
+        if self.kind not in KINDS or any(value is not None and not value > 0 for value in positive):
+            raise MixtureError(
+                f"Rates must be of a kind among {', '.join(KINDS)}, with positive numbers.", found=self
+            )
+        if self.kind == "weights" and self.temperature_cluster != 1.0:
+            raise MixtureError(
+                "Explicit weights fix the totals, so they go without a cluster temperature.",
+                found=f"kind: weights, temperature_cluster: {self.temperature_cluster}",
+            )
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What the arithmetic needs to know of one language of one task.
+
+    Attributes:
+        size: Its rows.
+        task: The task it belongs to.
+        cluster: The task's cluster.
+        language: Its language.
+        weight: The task's explicit weight.
+        max_repetition: The task's own bound, over the mixture's.
+    """
+
+    size: int
+    task: str
+    cluster: str
+    language: str
+    weight: float = 1.0
+    max_repetition: float | None = None
+
+
+def shares(units: Sequence[Unit], rates: Rates, *, horizon: int | None = None) -> Shares:
+    """Each unit's share of the positions, (units,) float64 summing to 1; zero for a unit without rows.
+
+    Args:
+        units: The units.
+        rates: The rules.
+        horizon: Positions over which the maximum repetition is held; by default one pass, as many as there are rows.
+
+    Raises:
+        MixtureError: No unit has rows, or the horizon is too long for the maximum repetition.
+    """
+    sizes = np.array([unit.size for unit in units], dtype=np.float64)
+    if not sizes.sum() > 0:
+        raise MixtureError("A mixture must have at least one row to train on.", found="none")
+    weights = np.array([unit.weight for unit in units])
+    result = capped(sizes, rates.cap)
+    if rates.kind == "proportional":
+        result = result * weights
+        blocks = [unit.cluster for unit in units]
+    else:
+        blocks = [unit.task for unit in units]
+        result = weights * within(result, blocks) * (sizes > 0)
+    languages = [(block, unit.language) for block, unit in zip(blocks, units, strict=True)]
+    result = tempered(result, languages, rates.temperature_language, blocks=blocks)
+    result = tempered(result, [unit.cluster for unit in units], rates.temperature_cluster)
+    most = _most_positions(units, rates, sizes)
+    return bounded(result / result.sum(), most, int(sizes.sum()) if horizon is None else horizon)
+
+
+def capped(sizes: Shares, cap: int | None) -> Shares:
+    """`min(size, cap)`. Example: `[10, 300]` capped at 100 is `[10, 100]`."""
+    return sizes if cap is None else np.minimum(sizes, cap)
+
+
+def totals(values: Shares, groups: Sequence[Hashable]) -> Shares:
+    """For each element, the sum over its group. Example: `[1, 2, 3]` in groups `a a b` is `[3, 3, 3]`."""
+    index = {group: i for i, group in enumerate(dict.fromkeys(groups))}
+    inverse = np.array([index[group] for group in groups], dtype=np.int64)
+    sums = np.bincount(inverse, weights=values, minlength=len(index))
+    return np.asarray(sums[inverse], dtype=np.float64)
+
+
+def within(values: Shares, groups: Sequence[Hashable]) -> Shares:
+    """Each element's share of its group; zero where the group's sum is."""
+    sums = totals(values, groups)
+    return np.divide(values, sums, out=np.zeros_like(values), where=sums > 0)
+
+
+def tempered(
+    values: Shares,
+    groups: Sequence[Hashable],
+    temperature: float,
+    *,
+    blocks: Sequence[Hashable] | None = None,
+) -> Shares:
+    """The values with each group's total raised to 1 / temperature, and each block's total kept.
+
+    Example: values `[16, 3, 1]` in groups `a b b` have totals 16 and 4; at temperature 2 these become 4 and 2,
+    scaled back to 20 in all: `[13.33, 5, 1.67]`.
+
+    Args:
+        values: (units,) float64.
+        groups: The group of each.
+        temperature: Above zero.
+        blocks: The block of each; a group lies within one block. By default one block holds all.
+    """
+    if temperature == 1.0:
+        return values
+    sums = totals(values, groups)
+    raised = within(values, groups) * np.power(sums, 1.0 / temperature)
+    around = blocks if blocks is not None else [0] * len(values)
+    return within(raised, around) * totals(values, around)
+
+
+def bounded(share: Shares, most: Shares, horizon: int) -> Shares:
+    """The shares with no unit over `most` of `horizon` positions; the excess goes to the others in proportion.
+
+    Example: shares `[.5, .5]` of 16 positions, of which the first may have 4, become `[.25, .75]`.
+
+    Args:
+        share: (units,) summing to 1.
+        most: (units,) most positions of each; infinity for any.
+        horizon: Positions in all.
+
+    Raises:
+        MixtureError: All together may not fill the horizon.
+    """
+    if most[share > 0].sum() < horizon:
+        raise MixtureError(
+            "The maximum repetition must leave enough rows for the positions asked for.",
+            found=f"{horizon} positions, at most {int(most[share > 0].sum())} allowed",
+            remedy="Raise `max_repetition`, or train for fewer steps.",
+        )
+    limit, full = most / horizon, np.zeros(len(share), dtype=bool)
+    result = share
+    while (over := (result > limit * (1 + 1e-12)) & ~full).any():
+        full |= over
+        free = np.where(full, 0.0, share)
+        left = 1.0 - limit[full].sum()
+        result = np.where(full, limit, free * (left / free.sum() if free.sum() > 0 else 0.0))
+    return result
+
+
+def quantised(share: Shares) -> npt.NDArray[np.int64]:
+    """The shares as integers of sum about 2**30, at least 1 where a share is positive: the schedule's exact weights."""
+    weights = np.rint(share * RESOLUTION).astype(np.int64)
+    return np.where(share > 0, np.maximum(weights, 1), 0)
+
+
+def _most_positions(units: Sequence[Unit], rates: Rates, sizes: Shares) -> Shares:
+    own = [rates.max_repetition if unit.max_repetition is None else unit.max_repetition for unit in units]
+    return np.array([np.inf if times is None else times for times in own]) * np.maximum(sizes, 1e-9)

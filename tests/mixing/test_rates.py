@@ -1,0 +1,124 @@
+"""Shares by hand, step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtft.errors import MixtureError
+from mtft.mixing.rates import RESOLUTION, Rates, Unit, bounded, capped, quantised, shares, tempered
+
+
+def unit(size: int, task: str = "a", cluster: str = "c", language: str = "en", **more: float) -> Unit:
+    return Unit(size, task, cluster, language, **more)
+
+
+def test_proportional_and_cap() -> None:
+    units = [unit(100), unit(300, "b"), unit(600, "c")]
+    assert shares(units, Rates()) == pytest.approx([0.1, 0.3, 0.6])
+    assert shares(units, Rates(cap=100)) == pytest.approx([1 / 3] * 3)
+    assert capped(np.array([10.0, 300.0]), 100).tolist() == [10, 100]
+
+
+def test_task_weights_multiply_capped_sizes() -> None:
+    units = [unit(100, weight=3.0), unit(300, "b")]
+    assert shares(units, Rates()) == pytest.approx([0.5, 0.5])
+
+
+def test_explicit_weights_ignore_sizes_between_tasks_and_keep_them_within() -> None:
+    units = [unit(10, "a", language="en", weight=2), unit(30, "a", language="de", weight=2), unit(9000, "b")]
+    assert shares(units, Rates(kind="weights")) == pytest.approx([2 / 12, 6 / 12, 1 / 3])
+
+
+def test_explicit_weights_with_language_temperature_keep_the_tasks_total() -> None:
+    units = [unit(16, "a", language="en", weight=2), unit(4, "a", language="de", weight=2), unit(9, "b")]
+    got = shares(units, Rates(kind="weights", temperature_language=2.0))
+    assert got == pytest.approx([2 / 3 * 4 / 6, 2 / 3 * 2 / 6, 1 / 3])
+
+
+def test_tempered_example_of_the_docstring() -> None:
+    got = tempered(np.array([16.0, 3.0, 1.0]), ["a", "b", "b"], 2.0)
+    assert got == pytest.approx([40 / 3, 5, 5 / 3])
+
+
+def test_language_temperature_evens_languages_within_a_cluster_and_keeps_the_cluster() -> None:
+    units = [
+        unit(900, "a", "sentiment", "en"),
+        unit(100, "a", "sentiment", "yo"),
+        unit(500, "b", "qa", "en"),
+        unit(500, "b", "qa", "sw"),
+    ]
+    assert shares(units, Rates(temperature_language=2.0)) == pytest.approx([0.375, 0.125, 0.25, 0.25])
+    assert shares(units, Rates(temperature_language=1e9)) == pytest.approx([0.25] * 4, abs=1e-6)
+
+
+def test_cluster_temperature_evens_clusters_and_keeps_proportions_inside() -> None:
+    units = [unit(1500, "a", "x"), unit(100, "b", "x"), unit(400, "c", "y")]
+    got = shares(units, Rates(temperature_cluster=2.0))
+    assert got == pytest.approx([2 / 3 * 15 / 16, 2 / 3 / 16, 1 / 3])
+
+
+def test_a_unit_without_rows_gets_nothing() -> None:
+    units = [unit(0, "a", language="om"), unit(10, "a", language="am")]
+    for rates in (Rates(), Rates(kind="weights"), Rates(temperature_language=3.0, temperature_cluster=2.0)):
+        assert shares(units, rates).tolist() == [0.0, 1.0]
+    with pytest.raises(MixtureError, match="at least one row"):
+        shares([unit(0)], Rates())
+
+
+def test_maximum_repetition_over_a_horizon_by_hand() -> None:
+    # 8 and 16 rows at equal rates: 16 positions without repetition leave all at rate, 24 do not.
+    units = [unit(8, weight=2.0), unit(16, "b")]
+    assert shares(units, Rates(max_repetition=1), horizon=16) == pytest.approx([0.5, 0.5])
+    assert shares(units, Rates(max_repetition=1), horizon=24) == pytest.approx([1 / 3, 2 / 3])
+    assert shares(units, Rates(max_repetition=2), horizon=24) == pytest.approx([0.5, 0.5])
+
+
+def test_maximum_repetition_without_a_horizon_is_for_one_pass() -> None:
+    units = [unit(10, weight=100.0), unit(90, "b")]
+    assert shares(units, Rates(max_repetition=3)) == pytest.approx([0.3, 0.7])
+    assert shares([unit(10, weight=100.0, max_repetition=2), unit(90, "b")], Rates(max_repetition=3)) == pytest.approx(
+        [0.2, 0.8]
+    )
+
+
+def test_a_horizon_beyond_all_repetition_is_refused() -> None:
+    with pytest.raises(MixtureError, match=r"25 positions, at most 24 allowed.*fewer steps"):
+        shares([unit(8), unit(16, "b")], Rates(max_repetition=1), horizon=25)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 10), st.floats(1, 50)), min_size=1, max_size=12),
+    st.floats(0.05, 1.0),
+)
+def test_bounded_keeps_the_sum_the_bounds_and_the_order_of_the_free(
+    pairs: list[tuple[float, float]], part: float
+) -> None:
+    share = np.array([p for p, _ in pairs])
+    share /= share.sum()
+    most = np.array([m for _, m in pairs])
+    horizon = max(1, int(most.sum() * part))
+    got = bounded(share, most, horizon)
+    assert got.sum() == pytest.approx(1)
+    assert (got * horizon <= most * (1 + 1e-9)).all()
+    free = got * horizon < most * (1 - 1e-9)
+    if free.any():
+        assert got[free] / share[free] == pytest.approx((got[free] / share[free])[0])
+
+
+def test_quantised_weights_are_integers_and_never_lose_a_unit() -> None:
+    weights = quantised(np.array([1e-12, 0.0, 0.5, 0.5]))
+    assert weights.dtype == np.int64
+    assert weights.tolist() == [1, 0, RESOLUTION // 2, RESOLUTION // 2]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"kind": "even"}, {"cap": 0}, {"temperature_language": 0}, {"max_repetition": -1}]
+)
+def test_rates_out_of_range_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(MixtureError, match="Rates must be"):
+        Rates(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(MixtureError, match="cluster temperature"):
+        Rates(kind="weights", temperature_cluster=2.0)
