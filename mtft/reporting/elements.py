@@ -21,7 +21,9 @@ def table_element(table: Table, *, filterable: bool = False) -> Html:
     head = el("thead", el("tr", *(_header(table, column) for column in table.columns)))
     body = el("tbody", *(el("tr", *_cells(table, row)) for row in table.rows))
     kind = "data wide" if len(table.columns) > WIDE else "data"
-    made = el("table", el("caption", table.title, class_="sr"), head, body, class_=kind, data_filter=filterable)
+    made = el(
+        "table", el("caption", table.title, class_="sr"), head, body, class_=kind, data_filter=filterable
+    )
     note = el("p", table.note, class_="note") if table.note else None
     return join([el("div", made, class_="scroll", tabindex="0", role="region", aria_label=table.title), note])
 
@@ -84,7 +86,12 @@ def _choices(sample: Sample) -> Html:
         scores = [_loglikelihood(answer, number) for answer in sample.answers]
         mark = "✓" if choice in sample.targets else ""
         rows.append(
-            el("tr", el("td", mark), el("td", clipped(choice, MAX_ANSWER), dir="auto"), *(el("td", s) for s in scores))
+            el(
+                "tr",
+                el("td", mark),
+                el("td", clipped(choice, MAX_ANSWER), dir="auto"),
+                *(el("td", s) for s in scores),
+            )
         )
     names = (el("th", answer.model, scope="col") for answer in sample.answers)
     head = el("tr", el("td", ""), el("th", "choice", scope="col"), *names)
@@ -118,4 +125,6 @@ def section(title: str, *children: Html | None, lead: str | Html | None = None) 
     """A section of the page with its heading, reachable by a link."""
     name = identifier(title)
     first = el("p", lead, class_="lead") if lead else None
-    return el("section", el("h2", title, id=f"h-{name}"), first, *children, id=name, aria_labelledby=f"h-{name}")
+    return el(
+        "section", el("h2", title, id=f"h-{name}"), first, *children, id=name, aria_labelledby=f"h-{name}"
+    )

@@ -1,4 +1,4 @@
-"""The answer a report opens with: on how many held-out cells the finetuned model shows that it generalises."""
+"""The answer a report opens with: on how many held-out cells the finetuned model generalises."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _judged(row: Summary, results: Results) -> Judged:
 
 
 def _beats_base(row: Summary, results: Results) -> bool | None:
-    """By the paired interval where there is one, else by the cell's own interval against the base's median."""
+    """By the paired interval where there is one, else by the cell's interval against the base's median."""
     base = results.at(results.base, row.key)
     if base is None or base.median is None or row.median is None:
         return None
@@ -156,10 +156,10 @@ def rule(results: Results) -> str:
     against = (
         "it beats every control (base model, shuffled labels, bag of shared tokens, chance)"
         if any(row.get("counts") is not None for row in results.controls)
-        else "its 95 % interval lies above chance (where the metric has a chance level) and it beats the base model"
+        else "its 95 % interval lies above chance (where there is a chance level) and it beats the base model"
     )
     return (
         f"A held-out cell generalises when {against}. “Yes” when at least {YES_SHARE:.0%} of the cells do, "
-        f"“partly” from {PARTLY_SHARE:.0%}. A cell is one task in one language with the prompts of one language; "
-        "its score is that of the median template."
+        f"“partly” from {PARTLY_SHARE:.0%}. A cell is one task in one language with the prompts of one "
+        "language; its score is that of the median template."
     )

@@ -22,6 +22,7 @@ from mtft.reporting.wording import (
 )
 
 Level = Callable[[Summary], int | None]
+CHANCE, BASE = "chance", "the base model"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,13 @@ class HeatMap:
     model: str
     rows: tuple[Summary, ...]
     level: Level
-    caption: str
+    zero: str
+    title: str
+
+    @property
+    def caption(self) -> str:
+        """What the numbers and the colours are, in one sentence."""
+        return f"Score of the median template of {self.model}, coloured by its distance from {self.zero}"
 
     @property
     def tasks(self) -> list[str]:
@@ -49,8 +56,7 @@ class HeatMap:
 def chance_map(results: Results, scales: Scales, model: str) -> HeatMap:
     """The cells that have a chance level, coloured against it."""
     rows = tuple(row for row in _rows(results, model) if row.chance is not None)
-    caption = f"Score of the median template in per cent, {model}, coloured against chance"
-    return HeatMap(results, scales, model, rows, against_chance, caption)
+    return HeatMap(results, scales, model, rows, against_chance, CHANCE, "Choice tasks, against chance")
 
 
 def gain_map(results: Results, scales: Scales, model: str) -> HeatMap:
@@ -62,8 +68,9 @@ def gain_map(results: Results, scales: Scales, model: str) -> HeatMap:
         base = results.at(results.base, row.key) if model != results.base else None
         return against_base(row, base, comparison, scales)
 
-    caption = f"Score of the median template, {model}, coloured by its gain over the base model"
-    return HeatMap(results, scales, model, rows, level, caption)
+    return HeatMap(
+        results, scales, model, rows, level, BASE, "Generation and ranking, against the base model"
+    )
 
 
 def _rows(results: Results, model: str) -> Iterable[Summary]:
@@ -77,9 +84,7 @@ def draw(heat: HeatMap) -> Html:
     for row in heat.rows:
         by_place.setdefault((row.language, row.task), []).append(row)
     body = [_group(heat, status, codes, tasks, by_place) for status, codes in _by_status(heat)]
-    table = el(
-        "table", el("caption", heat.caption, class_="sr"), _head(heat, tasks), *body, class_="heat"
-    )
+    table = el("table", el("caption", heat.caption, class_="sr"), _head(heat, tasks), *body, class_="heat")
     return el("div", table, class_="scroll", tabindex="0", role="region", aria_label=heat.caption)
 
 
@@ -149,7 +154,7 @@ def _place(heat: HeatMap, rows: Sequence[Summary]) -> Html:
 
 
 def _labels(keys: Sequence[CellKey]) -> list[str]:
-    """What tells the chips of one cell apart: their configuration, prompt language, metric, if these differ."""
+    """What tells the chips of one cell apart: configuration, prompt language, metric, where they differ."""
     varying = [
         name for name in ("config", "prompt_language", "metric") if len({getattr(k, name) for k in keys}) > 1
     ]
@@ -191,7 +196,9 @@ def describe(heat: HeatMap, row: Summary) -> str:
         f"{metric_name(row.metric)}",
         f"95 % interval {interval}" if interval else "",
         f"chance {show(row.metric, row.chance)}" if row.chance is not None else "",
-        f"base {show(row.metric, base.median)}" if base is not None and heat.model != heat.results.base else "",
+        f"base {show(row.metric, base.median)}"
+        if base is not None and heat.model != heat.results.base
+        else "",
         f"templates {scope}" if (scope := heat.scales.interval(row.metric, row.min, row.max)) else "",
         f"{whole(row.n)} scored, {whole(row.n_unscored)} unscored" if row.n is not None else "",
         SEEN.get(row.seen, words(row.seen)),
@@ -202,31 +209,38 @@ def describe(heat: HeatMap, row: Summary) -> str:
 
 def legend(heat: HeatMap) -> Html:
     """The colour scale with its edges, and the marks."""
-    against_level = heat.level is against_chance
-    edges = [f"{e:.0%}" for e in CHANCE_EDGES] if against_level else [f"{e:.0f}" for e in GAIN_EDGES]
-    bounds = [f"\u2212{e}" for e in reversed(edges)] + [f"+{e}" for e in edges]
-    swatches = [el("span", class_=f"swatch l{level}") for level in range(-5, 6)]
-    strip = join(
-        part for pair in zip(swatches, [*(el("i", b) for b in bounds), None], strict=True) for part in pair
-    )
-    zero = "chance" if against_level else "base"
-    unit = "of the way to a perfect score" if against_level else "points over the base model"
+    unit = "of the way to a perfect score" if heat.zero == CHANCE else "in points"
     marks = join(
         el("span", el("b", mark), f" {HELD_OUT[kind]}") for kind, mark in MARKS.items() if _used(heat, kind)
     )
     star = any(_counts(heat, row) for row in heat.rows)
     return el(
         "div",
-        el("div", el("span", "below"), strip, el("span", "above"), class_="scale", aria_hidden="true"),
+        el(
+            "div",
+            el("span", "below"),
+            _swatches(heat),
+            el("span", "above"),
+            class_="scale",
+            aria_hidden="true",
+        ),
         el(
             "p",
-            f"Colour: distance from {zero}, {unit}. Neutral: the 95 % interval includes {zero}. ",
+            f"Colour: distance from {heat.zero}, {unit}. Neutral: the 95 % interval includes {heat.zero}. ",
             "Outlined: held out of finetuning. ",
             marks,
             el("span", el("b", "★"), " counts: beats every control") if star else None,
         ),
         class_="legend",
     )
+
+
+def _swatches(heat: HeatMap) -> Html:
+    edges = [f"{e:.0%}" for e in CHANCE_EDGES] if heat.zero == CHANCE else [f"{e:.0f}" for e in GAIN_EDGES]
+    bounds = [f"\u2212{e}" for e in reversed(edges)] + [f"+{e}" for e in edges]
+    swatches = [el("span", class_=f"swatch l{level}") for level in range(-5, 6)]
+    labels = [*(el("i", bound) for bound in bounds), None]
+    return join(part for pair in zip(swatches, labels, strict=True) for part in pair)
 
 
 def _used(heat: HeatMap, kind: str) -> bool:

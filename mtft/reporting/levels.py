@@ -16,8 +16,8 @@ GAIN_EDGES = (1.0, 5.0, 10.0, 20.0, 40.0)
 def against_chance(row: Summary) -> int | None:
     """The level of a score against chance; None without a score or a chance level.
 
-    The distance is (score - chance) / (1 - chance) above chance and (score - chance) / chance below it. A cell
-    whose 95 % interval includes chance is level 0, however far its median lies from it.
+    The distance is (score - chance) / (1 - chance) above chance and (score - chance) / chance below it.
+    A cell whose 95 % interval includes chance is level 0, however far its median lies from it.
     """
     if row.median is None or row.chance is None:
         return None

@@ -67,7 +67,9 @@ def _reproduce(results: Results) -> str:
     command = str(known.pop("command", "") or "")
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", command)), default=0))
     block = f"## Reproduce\n\n{fence}sh\n{command}\n{fence}" if command else ""
-    return "\n\n".join(part for part in (block, *map(_titled, tables_of("settings", "Versions and settings", known))) if part)
+    return "\n\n".join(
+        part for part in (block, *map(_titled, tables_of("settings", "Versions and settings", known))) if part
+    )
 
 
 def _titled(table: Table) -> str:

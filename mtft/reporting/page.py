@@ -149,15 +149,19 @@ def _sections(results: Results, scales: Scales, samples: Sequence[Sample]) -> li
         ),
         _panel_section(
             "Spread over templates",
-            "Each dot is one template's score in that language; the bar is their median, the dashed line chance, "
-            "the figure the distance from the worst to the best. A wide spread means that the score depends on how "
-            "the question is put.",
+            "Each dot is one template's score in that language; the bar is their median, the dashed line "
+            "chance, the figure the distance from the worst to the best. A wide spread means that the score "
+            "depends on how the question is put.",
             [(len(p.keys), plots.strips(plot, p)) for p in panels if _has_dots(results, p)],
         ),
         _controls_section(results, scales),
         _scores_section(results, scales),
-        _extra_section(results, "vocabulary_overlap", "Vocabulary overlap", "What the languages share in tokens."),
-        _extra_section(results, "mixture", "Mixture", "What the model was finetuned on, and in which proportions."),
+        _extra_section(
+            results, "vocabulary_overlap", "Vocabulary overlap", "What the languages share in tokens."
+        ),
+        _extra_section(
+            results, "mixture", "Mixture", "What the model was finetuned on, and in which proportions."
+        ),
         _extra_section(results, "training", "Training", ""),
         _problems_section(results),
         _samples_section(results, samples),
@@ -176,13 +180,14 @@ def _heat_section(results: Results, scales: Scales) -> Html | None:
     if not drawn:
         return None
     others = [_folded_map(results, scales, model) for model in results.models if model.name != results.focus]
-    lead = f"Each number is the score of the median template of {results.focus}. Hover for the interval and counts."
+    lead = (
+        f"Each number is the score of the median template of {results.focus}; hover for interval and counts."
+    )
     return section("Scores by task and language", el("div", *drawn, class_="maps"), *others, lead=lead)
 
 
 def _heat_title(heat: heatmap.HeatMap) -> Html:
-    against = heat.level is heatmap.against_chance
-    return el("h3", "Choice tasks, against chance" if against else "Generation and ranking, against the base model")
+    return el("h3", heat.title)
 
 
 def _folded_map(results: Results, scales: Scales, model: Model) -> Html | None:
@@ -236,7 +241,11 @@ def _scores_section(results: Results, scales: Scales) -> Html | None:
     if not table.rows:
         return None
     other = tables.scores(results, scales, primary=False)
-    more = el("details", el("summary", other.title), table_element(other, filterable=True)) if other.rows else None
+    more = (
+        el("details", el("summary", other.title), table_element(other, filterable=True))
+        if other.rows
+        else None
+    )
     return section("All scores", table_element(table, filterable=True), more)
 
 
@@ -260,7 +269,11 @@ def _problems_section(results: Results) -> Html:
     made = [*(_extra_table(t, "Problems") for t in counted)]
     if unscored.rows:
         made.append(_extra_table(unscored, "Problems"))
-    lead = "Rows that could not be used or scored, counted by reason." if made else "None: every row was used and scored."
+    lead = (
+        "Rows that could not be used or scored, counted by reason."
+        if made
+        else "None: every row was used and scored."
+    )
     return section("Problems", *made, lead=lead)
 
 

@@ -13,7 +13,7 @@ MAX_ROWS = 500
 
 
 def tables_of(name: str, title: str, value: Any) -> list[Table]:
-    """The tables that show `value`: scalars as one list, rows as one table, a matrix as one, the rest below."""
+    """The tables that show `value`: scalars as one list, rows as one table, a matrix as one, nests below."""
     if isinstance(value, Mapping):
         return _of_mapping(name, title, value)
     if _is_rows(value):
@@ -45,7 +45,7 @@ def _is_matrix(value: Mapping[str, Any]) -> bool:
     if any(isinstance(v, (Mapping, list)) for row in inner for v in row.values()):
         return False
     names = set().union(*inner)
-    return sum(len(row) for row in inner) >= 0.5 * len(names) * len(inner)
+    return sum(len(row) for row in inner) > 0.6 * len(names) * len(inner)
 
 
 def _of_pairs(name: str, title: str, value: Mapping[str, Any]) -> Table:
@@ -55,7 +55,9 @@ def _of_pairs(name: str, title: str, value: Mapping[str, Any]) -> Table:
 def _of_rows(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     canonical = sorted(rows, key=lambda row: json.dumps(row, sort_keys=True, default=str))
     columns = list(dict.fromkeys(key for row in canonical for key in row))
-    ordered = sorted(canonical, key=lambda row: [str(row.get(c)) for c in columns if not _is_number(row.get(c))])
+    ordered = sorted(
+        canonical, key=lambda row: [str(row.get(c)) for c in columns if not _is_number(row.get(c))]
+    )
     note = f"The first {MAX_ROWS:,} of {len(rows):,} rows." if len(rows) > MAX_ROWS else ""
     cells = [tuple(_shown(column, row.get(column)) for column in columns) for row in ordered[:MAX_ROWS]]
     return plain_table(name, title, [words(column) for column in columns], cells, note)

@@ -1,4 +1,4 @@
-"""Small plots as inline SVG: before and after, spread over templates. One panel per task, one line per language."""
+"""Small plots as inline SVG: before and after, spread over templates; a panel per task, a line per language."""
 
 from __future__ import annotations
 
@@ -295,7 +295,15 @@ def _range(plot: Plot, cells: Sequence[Cell], middle: float) -> Html | None:
 def _template_dot(plot: Plot, cell: Cell, middle: float) -> Html:
     name = f"{cell.template or cell.template_id}: {plot.scales.show(cell.metric, cell.value)}"
     x = plot.x(cell.metric, cell.value or 0.0)
-    return el("circle", el("title", name), cx=x, cy=middle, r=3.6, class_="dot template", data_value=repr(cell.value))
+    return el(
+        "circle",
+        el("title", name),
+        cx=x,
+        cy=middle,
+        r=3.6,
+        class_="dot template",
+        data_value=repr(cell.value),
+    )
 
 
 def _median(plot: Plot, row: Summary | None, middle: float) -> Html | None:

@@ -239,7 +239,9 @@ class Results:
     def keys(self) -> tuple[CellKey, ...]:
         """Every cell of a primary metric, by task, then language as in `language_order`."""
         found = {s.key for s in self.summary if s.primary}
-        return tuple(sorted(found, key=lambda k: (self.task_order(k.task), self.language_order(k.language), k)))
+        return tuple(
+            sorted(found, key=lambda k: (self.task_order(k.task), self.language_order(k.language), k))
+        )
 
     def task_order(self, task: str) -> tuple[int, str, str]:
         """Trained clusters first, then by cluster and name."""

@@ -42,11 +42,15 @@ def plain_table(
     name: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], note: str = ""
 ) -> Table:
     """A table whose numeric columns are found from its cells; a list of facts has none."""
-    numeric = set() if columns[0] == "" and len(columns) == 2 else {
-        column
-        for at, column in enumerate(columns)
-        if any(row[at].value is not None for row in rows) and all(_numeric(row[at]) for row in rows)
-    }
+    numeric = (
+        set()
+        if columns[0] == "" and len(columns) == 2
+        else {
+            column
+            for at, column in enumerate(columns)
+            if any(row[at].value is not None for row in rows) and all(_numeric(row[at]) for row in rows)
+        }
+    )
     return Table(name, title, tuple(columns), tuple(map(tuple, rows)), note, frozenset(numeric))
 
 
@@ -135,10 +139,12 @@ CONTROL_COLUMNS = {
 
 
 def controls(results: Results, scales: Scales) -> Table:
-    """Every control experiment beside the finetuned model, with the mark that says whether the cell counts."""
+    """Every control experiment beside the finetuned model, and whether the cell counts."""
     rows = [_control_row(row, results, scales) for row in _sorted_controls(results)]
     columns = ("task", "language", "held out", *CONTROL_COLUMNS.values(), "counts")
-    note = "A cell counts when the lower bound of its 95 % interval lies above every control and above chance."
+    note = (
+        "A cell counts when the lower bound of its 95 % interval lies above every control and above chance."
+    )
     return plain_table("controls", "Controls", columns, rows, note)
 
 
@@ -182,7 +188,11 @@ def language_label(results: Results, code: str) -> str:
 
 def seen_label(seen: str) -> str:
     """The mark and the word for how a cell was held out: `◆ language`, or `no`."""
-    return f"{MARKS[seen]} {seen.removeprefix('held_out_')}" if seen in MARKS else {"seen": "no"}.get(seen, words(seen))
+    return (
+        f"{MARKS[seen]} {seen.removeprefix('held_out_')}"
+        if seen in MARKS
+        else {"seen": "no"}.get(seen, words(seen))
+    )
 
 
 def scores(results: Results, scales: Scales, *, primary: bool = True) -> Table:
@@ -193,7 +203,9 @@ def scores(results: Results, scales: Scales, *, primary: bool = True) -> Table:
     rows = [_score_row(results, scales, key, names) for key in keys]
     columns = (*SCORE_COLUMNS[:6], *names, *SCORE_COLUMNS[6:])
     title = "All scores" if primary else "Secondary metrics"
-    note = f"Interval, range and counts are those of “{results.focus}”; scores are those of the median template."
+    note = (
+        f"Interval, range and counts are those of “{results.focus}”; scores are those of the median template."
+    )
     made = plain_table("scores" if primary else "secondary", title, columns, rows, note)
     redundant = all(key.config in ("", key.language) for key in keys)
     return without(made, "config") if redundant else made
@@ -246,5 +258,6 @@ def unscored(results: Results) -> Table:
         if row.n_unscored and row.primary
     ]
     columns = ("model", "task", "language", "metric", "unscored", "scored")
-    return plain_table("unscored", "Unscored examples", columns, rows, "Unscored is not zero: these are left out.")
-
+    return plain_table(
+        "unscored", "Unscored examples", columns, rows, "Unscored is not zero: these are left out."
+    )

@@ -1,0 +1,202 @@
+"""The parts of the report: levels, verdicts, colours, samples, plain tables."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic_results import build_samples
+
+from mtft.errors import RunError
+from mtft.reporting import Results
+from mtft.reporting.headline import Judged, judge, tallies, tally
+from mtft.reporting.levels import CHANCE_EDGES, against_base, against_chance
+from mtft.reporting.markdown import escaped
+from mtft.reporting.markup import el, identifier, text
+from mtft.reporting.plain import tables_of
+from mtft.reporting.plots import axis_of
+from mtft.reporting.results import Comparison, Summary
+from mtft.reporting.samples import read_samples
+from mtft.reporting.wording import Scales
+
+CSS = (files("mtft.reporting") / "report.css").read_text(encoding="utf-8")
+
+
+def cell(**given: Any) -> Summary:
+    return Summary(**{"task": "t", "language": "en", "metric": "accuracy", "model": "finetuned", **given})
+
+
+@pytest.mark.parametrize(
+    ("median", "low", "high", "level"),
+    [
+        (0.50, 0.45, 0.55, 0),
+        (0.90, 0.40, 0.99, 0),
+        (0.60, 0.55, 0.65, 2),
+        (1.00, 0.99, 1.00, 5),
+        (0.00, 0.00, 0.10, -5),
+        (0.40, 0.35, 0.45, -2),
+        (0.51, None, None, 0),
+        (0.53, None, None, 1),
+    ],
+)
+def test_levels_against_chance(median: float, low: float | None, high: float | None, level: int) -> None:
+    assert against_chance(cell(median=median, low=low, high=high, chance=0.5)) == level
+
+
+def test_levels_rise_with_the_score_and_are_symmetric() -> None:
+    rising = [against_chance(cell(median=n / 200, chance=0.5)) or 0 for n in range(201)]
+    assert rising == sorted(rising)
+    assert rising == [-level for level in reversed(rising)]
+    assert set(rising) == set(range(-len(CHANCE_EDGES), len(CHANCE_EDGES) + 1))
+
+
+def test_no_level_without_score_or_chance() -> None:
+    assert against_chance(cell(median=None, chance=0.5)) is None
+    assert against_chance(cell(median=0.5, chance=None)) is None
+
+
+def test_levels_against_base_follow_the_paired_interval() -> None:
+    scales = Scales(Results.parse({"schema": 1}))
+    row, base = cell(median=0.30), cell(median=0.20)
+    assert against_base(row, None, None, scales) is None
+    assert against_base(row, base, None, scales) == 3
+    undecided = Comparison("t", low=-0.01, high=0.2)
+    assert against_base(row, base, undecided, scales) == 0
+
+
+def test_controls_decide_where_they_were_run() -> None:
+    assert Judged(cell(), above_chance=True, above_base=True, counts=False).generalises is False
+    assert Judged(cell(), above_chance=False, above_base=False, counts=True).generalises is True
+    assert Judged(cell(), above_chance=True, above_base=None, counts=None).generalises is True
+    assert Judged(cell(), above_chance=True, above_base=False, counts=None).generalises is False
+    assert Judged(cell(), above_chance=None, above_base=None, counts=None).generalises is None
+
+
+@pytest.mark.parametrize(
+    ("won", "verdict"), [(10, "yes"), (5, "yes"), (4, "partly"), (1, "partly"), (0, "no")]
+)
+def test_verdict_by_share(won: int, verdict: str) -> None:
+    judged = [Judged(cell(), above_chance=n < won, above_base=None, counts=None) for n in range(10)]
+    assert tally(judged).verdict == verdict
+    assert tally([]).verdict == "not measured"
+
+
+def test_tallies_count_the_data(results: dict[str, Any]) -> None:
+    found = tallies(Results.parse(results))
+    held_out = [s for s in results["summary"] if s["model"] == "finetuned" and s["seen"] != "seen"]
+    assert found[0].cells == len(held_out) == sum(t.cells for t in found[1:])
+    assert found[0].chance == (
+        sum(s["above_chance"] for s in held_out),
+        sum(s["chance"] is not None for s in held_out),
+    )
+    assert found[0].controls == (sum(c["counts"] for c in results["controls"]), len(results["controls"]))
+    decided = sum(
+        c["low"] > 0
+        for c, s in zip(results["comparisons"], results["summary"][1::2], strict=True)
+        if s in held_out
+    )
+    assert found[0].base == (decided, len(held_out))
+
+
+def test_a_comparison_the_other_way_round_says_the_same(results: dict[str, Any]) -> None:
+    before = judge(Results.parse(results))
+    for row in results["comparisons"]:
+        row["a"], row["b"] = row["b"], row["a"]
+        row["difference"], row["low"], row["high"] = -row["difference"], -row["high"], -row["low"]
+    assert judge(Results.parse(results)) == before
+
+
+def test_fractions_are_shown_in_per_cent_and_chrf_as_it_is(results: dict[str, Any]) -> None:
+    scales = Scales(Results.parse(results))
+    assert scales.show("accuracy", 0.5) == "50.0"
+    assert scales.show("chrf", 50.0) == "50.0"
+    assert scales.show("chrf", None) == "–"
+    assert scales.signed("accuracy", -0.125) == "−12.5"
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(first: str, second: str) -> float:
+    """The contrast ratio of two colours. Source: WCAG 2.1, section 1.4.3."""
+    high, low = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_text_stands_out_from_every_colour(scheme: int) -> None:
+    blocks = re.findall(r":root \{(.*?)\}", CSS, re.S)
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[scheme]))
+    for level, ink in itertools.chain(
+        ((n, "on-strong") for n in (-5, -4, 4, 5)), ((n, "on-light") for n in range(-3, 4))
+    ):
+        assert contrast(colours[f"l{level}"], colours[ink]) >= 4.5, level
+    for ink, ground in itertools.product(("ink", "soft", "link", "good", "bad"), ("paper", "card")):
+        assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+
+
+def test_markup_escapes_text_and_attributes_but_not_elements() -> None:
+    assert el("td", "a < b", class_="num", hidden=False, dir=None) == '<td class="num">a &lt; b</td>'
+    assert el("p", el("b", '"&"'), title='"x"') == '<p title="&quot;x&quot;"><b>&quot;&amp;&quot;</b></p>'
+    assert text("a\x07b") == "a\ufffdb"
+    assert el("circle", r=1) == '<circle r="1"></circle>'
+
+
+def test_identifiers_differ_where_names_do() -> None:
+    assert identifier("a b") != identifier("a_b") != identifier("a-b")
+
+
+def test_markdown_tables_hold_one_line_per_cell() -> None:
+    assert escaped("a|b\nc*d") == "a\\|b c\\*d"
+
+
+@pytest.mark.parametrize("values", [[3.0], [33.3, 33.3], [0.0, 100.0], [-12.0, 7.0], [], [40.0, 40.0]])
+def test_axis_holds_its_values(values: list[float]) -> None:
+    axis = axis_of(values)
+    assert all(axis.low <= value <= axis.high for value in values)
+    assert all(axis.low <= tick <= axis.high for tick in axis.ticks)
+    assert 2 <= len(axis.ticks) <= 7
+
+
+def test_plain_tables_of_lists_matrices_and_nests() -> None:
+    made = tables_of("m", "M", {"a": 1, "rows": [{"x": 1}, {"x": 2, "y": "b"}], "deep": {"k": "v"}})
+    assert [t.title for t in made] == ["M", "M: rows", "M: deep"]
+    matrix = tables_of("o", "O", {"th": {"en": 0.1, "es": 0.2}, "ar": {"en": 0.3, "es": 0.4}})
+    assert [[c.text for c in row] for row in matrix[0].rows] == [["ar", "0.3", "0.4"], ["th", "0.1", "0.2"]]
+    assert tables_of("e", "E", {}) == []
+
+
+def test_samples_show_one_right_and_one_wrong_per_cell(
+    results: dict[str, Any], write_samples: Callable[[list[dict[str, Any]]], Path]
+) -> None:
+    rows = [row for row in build_samples(results) if row["task"] == "xcopa"]
+    chosen = read_samples(write_samples(rows), focus="finetuned")
+    for language in {row["language"] for row in rows}:
+        of_cell = [s for s in chosen if s.language == language]
+        marks = {
+            row["prediction"] for row in rows if row["model"] == "finetuned" and row["language"] == language
+        }
+        shown = {s.answers[1].prediction for s in of_cell}
+        assert len(of_cell) == 3
+        assert shown == marks
+        assert [a.model for a in of_cell[0].answers] == ["base", "finetuned"]
+
+
+def test_samples_need_few_columns(
+    write_samples: Callable[[list[dict[str, Any]]], Path], tmp_path: Path
+) -> None:
+    path = write_samples([{"model": "base", "task": "t", "language": "en", "scores": [("chrf", 1.0)]}])
+    assert read_samples(path, focus=None)[0].answers[0].scores == {}  # pairs became structs without names
+    with pytest.raises(RunError, match="columns"):
+        read_samples(write_samples([{"model": "base"}]), focus=None)
+    (tmp_path / "no.parquet").write_text("no")
+    with pytest.raises(RunError, match="Parquet"):
+        read_samples(tmp_path / "no.parquet", focus=None)
