@@ -1,4 +1,4 @@
-"""Small plots as inline SVG: before and after, spread over templates; a panel per task, a line per language."""
+"""Small plots as inline SVG: before and after, spread over templates; a panel per task."""
 
 from __future__ import annotations
 

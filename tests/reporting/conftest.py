@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,10 @@ def results() -> dict[str, Any]:
 
 
 @pytest.fixture
-def write_samples(tmp_path: Path) -> Callable[[list[dict[str, Any]]], Path]:
-    def write(rows: list[dict[str, Any]]) -> Path:
+def write_samples(tmp_path: Path) -> Any:
+    def write(rows: list[dict[str, Any]], schema: pa.Schema | None = None) -> Path:
         path = tmp_path / "samples.parquet"
-        pq.write_table(pa.Table.from_pylist(rows), path)
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
         return path
 
     return write

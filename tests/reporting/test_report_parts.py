@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from synthetic_results import build_samples
 
@@ -190,11 +191,22 @@ def test_samples_show_one_right_and_one_wrong_per_cell(
         assert [a.model for a in of_cell[0].answers] == ["base", "finetuned"]
 
 
-def test_samples_need_few_columns(
-    write_samples: Callable[[list[dict[str, Any]]], Path], tmp_path: Path
-) -> None:
-    path = write_samples([{"model": "base", "task": "t", "language": "en", "scores": [("chrf", 1.0)]}])
-    assert read_samples(path, focus=None)[0].answers[0].scores == {}  # pairs became structs without names
+@pytest.mark.parametrize(
+    ("kind", "scores"),
+    [
+        (pa.map_(pa.string(), pa.float64()), [("accuracy", 1.0), ("chrf", None)]),
+        (pa.string(), '{"accuracy": 1.0, "chrf": null}'),
+        (pa.struct({"accuracy": pa.float64(), "chrf": pa.float64()}), {"accuracy": 1.0, "chrf": None}),
+    ],
+    ids=["map", "json", "struct"],
+)
+def test_samples_need_few_columns(write_samples: Any, kind: pa.DataType, scores: Any) -> None:
+    schema = pa.schema({"model": pa.string(), "task": pa.string(), "language": pa.string(), "scores": kind})
+    path = write_samples([{"model": "base", "task": "t", "language": "en", "scores": scores}], schema)
+    assert read_samples(path, focus=None)[0].answers[0].scores == {"accuracy": 1.0, "chrf": None}
+
+
+def test_samples_that_cannot_be_read(write_samples: Any, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="columns"):
         read_samples(write_samples([{"model": "base"}]), focus=None)
     (tmp_path / "no.parquet").write_text("no")
