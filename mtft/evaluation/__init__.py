@@ -1,1 +1,1 @@
-
+"""Zero-shot evaluation: suites, scoring engines, scorers, results."""

@@ -1,0 +1,143 @@
+"""Named scoring protocols: which ids a prompt and an answer choice become before they are scored.
+
+| protocol  | `</s>` ends the prompt | before a choice | `</s>` after it scored | longest prompt |
+|-----------|------------------------|-----------------|------------------------|----------------|
+| `trained` | for encoder-decoders   | as in training  | yes                    | 2048           |
+| `bloomz`  | no                     | a space         | no                     | 2048           |
+| `mt0`     | no                     | nothing         | yes                    | 512            |
+
+All of them sum the choice's log-probabilities in float32 without length normalisation. `bloomz` and `mt0`
+are the settings behind the published BLOOMZ and mT0 scores; `trained` gives the very ids on which mtft's
+trainer trains. Published runs cut longer prompts; here they are counted as unscored.
+
+Source: Muennighoff et al. 2023, arXiv 2211.01786, section 4; the flags are those of the authors' evaluation
+scripts (t-zero `evaluation/run_eval.py`, launched with a leading space for BLOOMZ and `--nospace` in float32
+for mT0).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from mtft.encoding import CausalEncoder, Encoder, Seq2SeqEncoder
+from mtft.errors import SuiteError, nearest
+
+TokenIds = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ScoringProtocol:
+    """How prompts and choices become ids.
+
+    Attributes:
+        name: What reports print.
+        as_trained: The trainer's encoder makes the ids; the next two are then not used.
+        space: A space is put before each choice, unless the tokenizer writes one by itself.
+        choice_special_tokens: The tokenizer's own special tokens follow each choice and are scored (mT5:
+        `</s>`).
+        max_input_tokens: Longer prompts are unscored.
+        published_dtype: Precision of the published runs; None where there are none.
+    """
+
+    name: str
+    as_trained: bool = False
+    space: bool = False
+    choice_special_tokens: bool = False
+    max_input_tokens: int = 2048
+    published_dtype: str | None = None
+
+
+PROTOCOLS: dict[str, ScoringProtocol] = {
+    "trained": ScoringProtocol("trained", as_trained=True),
+    "bloomz": ScoringProtocol("bloomz", space=True, published_dtype="bfloat16"),
+    "mt0": ScoringProtocol(
+        "mt0", choice_special_tokens=True, max_input_tokens=512, published_dtype="float32"
+    ),
+}
+FAMILY_PROTOCOL = {"bloom": "bloomz", "mt5": "mt0"}
+
+
+def find_protocol(name: str | None, family: str) -> ScoringProtocol:
+    """The protocol of that name; without one, `bloomz` for BLOOM, `mt0` for mT5, `trained` for other models.
+
+    Raises:
+        SuiteError: No protocol has that name.
+    """
+    chosen = name or FAMILY_PROTOCOL.get(family, "trained")
+    if chosen not in PROTOCOLS:
+        raise SuiteError(
+            "A scoring protocol must be one of the known ones.",
+            found=f"`{chosen}`",
+            remedy=nearest(chosen, PROTOCOLS),
+        )
+    return PROTOCOLS[chosen]
+
+
+class ProtocolEncoder:
+    """Texts to ids under one protocol, with one tokenizer; many texts at a time, each distinct text once.
+
+    Args:
+        protocol: The rules.
+        tokenizer: The model's.
+        encoder_decoder: Whether the model has an encoder.
+    """
+
+    def __init__(
+        self, protocol: ScoringProtocol, tokenizer: PreTrainedTokenizerBase, *, encoder_decoder: bool
+    ) -> None:
+        kind: type[Encoder] = Seq2SeqEncoder if encoder_decoder else CausalEncoder
+        self.protocol = protocol
+        self.tokenizer = tokenizer
+        self._trained = kind(tokenizer)
+        self._lead = "" if not protocol.space or _writes_space(tokenizer) else " "
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that decides the ids and whether they are scored."""
+        rules = json.dumps(asdict(self.protocol), sort_keys=True)
+        return hashlib.sha256(f"{rules}\n{self._trained.fingerprint}".encode()).hexdigest()[:16]
+
+    def inputs(self, texts: Sequence[str]) -> list[TokenIds]:
+        """The prompts' ids."""
+        distinct = list(dict.fromkeys(texts))
+        if self.protocol.as_trained:
+            ids = [tuple(i.tolist()) for i in self._trained.encode_inputs(distinct)]
+        else:
+            ids = self._tokenize(distinct, special=False)
+        return _look_up(distinct, ids, texts)
+
+    def choices(self, inputs: Sequence[str], choices: Sequence[str]) -> list[TokenIds]:
+        """The ids of each choice as it follows the prompt at the same place."""
+        if not self.protocol.as_trained:
+            texts = [self._lead + choice for choice in choices]
+            distinct = list(dict.fromkeys(texts))
+            ids = self._tokenize(distinct, special=self.protocol.choice_special_tokens)
+            return _look_up(distinct, ids, texts)
+        # A causal target's ids depend on the prompt only through white space at its end.
+        pairs = [("x" + text[-1:], choice) for text, choice in zip(inputs, choices, strict=True)]
+        unique = list(dict.fromkeys(pairs))
+        trained = self._trained.encode_targets([a for a, _ in unique], [b for _, b in unique])
+        return _look_up(unique, [tuple(i.tolist()) for i in trained], pairs)
+
+    def _tokenize(self, texts: list[str], *, special: bool) -> list[TokenIds]:
+        if not texts:
+            return []
+        ids = self.tokenizer(
+            texts, add_special_tokens=special, truncation=False, padding=False, verbose=False
+        )
+        return [tuple(each) for each in ids["input_ids"]]
+
+
+def _writes_space(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the tokenizer puts a space before every text by itself."""
+    return bool(tokenizer.tokenize("a")[0].startswith(("▁", "Ġ")))
+
+
+def _look_up(keys: Sequence[object], values: Sequence[TokenIds], wanted: Sequence[object]) -> list[TokenIds]:
+    table = dict(zip(keys, values, strict=True))
+    return [table[key] for key in wanted]

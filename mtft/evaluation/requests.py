@@ -1,0 +1,75 @@
+"""What is asked of a model: to rank choices, or to generate; with a key under which an answer is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from mtft.evaluation.protocols import ProtocolEncoder, TokenIds
+
+
+@dataclass(frozen=True)
+class RankRequest:
+    """The log-likelihood of each choice after one prompt."""
+
+    inputs: str
+    choices: tuple[str, ...]
+
+    @cached_property
+    def key(self) -> str:
+        """Equal for identical requests."""
+        return _hashed("rank", self.inputs, *self.choices)
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """Greedy continuation of one prompt."""
+
+    inputs: str
+    max_new_tokens: int
+
+    @cached_property
+    def key(self) -> str:
+        """Equal for identical requests."""
+        return _hashed("generate", self.inputs, str(self.max_new_tokens))
+
+
+class RankIds(NamedTuple):
+    """A `RankRequest` as ids."""
+
+    key: str
+    inputs: TokenIds
+    choices: tuple[TokenIds, ...]
+
+
+class GenerationIds(NamedTuple):
+    """A `GenerationRequest` as ids."""
+
+    key: str
+    inputs: TokenIds
+    max_new_tokens: int
+
+
+def _hashed(*parts: str) -> str:
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:24]
+
+
+def encode_rank(requests: Sequence[RankRequest], encoder: ProtocolEncoder) -> list[RankIds]:
+    """The requests as ids, in order."""
+    prompts = encoder.inputs([r.inputs for r in requests])
+    flat = [(r.inputs, choice) for r in requests for choice in r.choices]
+    choices = iter(encoder.choices([a for a, _ in flat], [b for _, b in flat]))
+    return [
+        RankIds(r.key, prompt, tuple(next(choices) for _ in r.choices))
+        for r, prompt in zip(requests, prompts, strict=True)
+    ]
+
+
+def encode_generation(requests: Sequence[GenerationRequest], encoder: ProtocolEncoder) -> list[GenerationIds]:
+    """The requests as ids, in order."""
+    prompts = encoder.inputs([r.inputs for r in requests])
+    return [GenerationIds(r.key, p, r.max_new_tokens) for r, p in zip(requests, prompts, strict=True)]
