@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import ItemsView, Iterable, KeysView, ValuesView
 from typing import Any
+
+from jinja2.runtime import Undefined
 
 from mtft.prompting.failures import RenderError
 
@@ -11,6 +13,7 @@ MAX_STEPS = 2**18  # loop rounds, items of a range, calls, and 1 per 256 charact
 MAX_CHARACTERS = 2**22  # printed text, and any one string made on the way
 MAX_INTEGER_BITS = 4096
 CHARACTERS_PER_STEP = 256
+CHARACTERS_PER_ITEM = 4  # of a list, for its brackets, commas and numbers
 
 
 class Budget:
@@ -48,11 +51,16 @@ class Budget:
             raise RenderError("limit", f"One row may render to at most {MAX_CHARACTERS} characters.")
 
     def read(self, value: object) -> None:
-        """Count the reading of a string or list as steps."""
-        if isinstance(value, (str, list, tuple)):
-            self.spend(1 + len(value) // CHARACTERS_PER_STEP)
+        """Count the reading of a string or list, without what the list holds, as steps."""
+        length = len(value) if isinstance(value, (str, list, tuple, dict)) else 0
+        self.spend(1 + length // CHARACTERS_PER_STEP)
+
+    def read_all(self, value: object) -> None:
+        """Count the reading of a value and all it holds as steps."""
+        if isinstance(value, (list, tuple, dict)):
+            self.spend(1 + printed_length(value) // CHARACTERS_PER_STEP)
         else:
-            self.spend(1)
+            self.read(value)
 
 
 def check_length(length: int) -> None:
@@ -78,7 +86,7 @@ def check_integer(bits: int) -> None:
 
 
 def printed_length(value: object) -> int:
-    """A lower bound on the characters that `str(value)` makes, found without making them.
+    """About the characters that `str(value)` makes, found without making them.
 
     Nested lists that share parts (`x = [x, x]`, forty times) print exponentially long; the walk stops at
     the limit.
@@ -89,8 +97,10 @@ def printed_length(value: object) -> int:
     total, open_values = 0, [value]
     while open_values:
         item = open_values.pop()
-        total += len(item) if isinstance(item, str) else 1
+        total += len(item) if isinstance(item, str) else CHARACTERS_PER_ITEM
         check_length(total)
+        if isinstance(item, Undefined):
+            str(item)  # fails in strict mode
         open_values.extend(_parts(item))
     return total
 
@@ -98,4 +108,4 @@ def printed_length(value: object) -> int:
 def _parts(value: object) -> Iterable[Any]:
     if isinstance(value, dict):
         return [*value.keys(), *value.values()]
-    return value if isinstance(value, (list, tuple, set, frozenset)) else ()
+    return value if isinstance(value, (list, tuple, set, frozenset, KeysView, ValuesView, ItemsView)) else ()

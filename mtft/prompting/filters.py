@@ -23,14 +23,18 @@ from mtft.prompting.failures import RenderError
 BUDGET, DICE = "%budget", "%dice"
 
 # Wide fields make long text out of short: "%099999d", and "*" takes the width from an argument.
-_WIDE_FORMAT = re.compile(r"%[^a-zA-Z%]*(?:\*|\d{4})")
+_WIDE_FORMAT = re.compile(r"(?:\*|\d{4})(?:\.\d*)?[hlL]*[diouxXeEfFgGcrsa%]|\.(?:\*|\d{4})")
 
 _FROM_JINJA = (
     *("abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "int", "items", "last"),
     *("length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select"),
     *("selectattr", "sort", "title", "trim", "truncate", "unique", "upper", "wordcount"),
 )
-# Filters that would turn None into the word "None".
+# Filters that compare whole values.
+_COMPARING = frozenset(
+    {"dictsort", "max", "min", "reject", "rejectattr", "select", "selectattr", "sort", "unique"}
+)
+# Filters that make text of what they get, in strict mode not of None.
 _TEXT_ONLY = frozenset({"capitalize", "lower", "title", "trim", "truncate", "upper", "wordcount"})
 
 
@@ -48,6 +52,8 @@ def text_of(context: Context, value: object) -> str:
     """
     if isinstance(value, str):
         return value
+    if isinstance(value, Namespace):
+        raise RenderError("failed", "A template must print values, not namespaces.")
     if context.environment.strict:  # type: ignore[attr-defined]
         _check_printable(value)
     if not isinstance(value, (int, float, Undefined)):
@@ -62,8 +68,9 @@ def _check_printable(value: object) -> None:
             "A value printed by a template must not be None.",
             remedy="Guard it with `{% if field %}` or give it a default.",
         )
-    if callable(value) and not isinstance(value, Undefined):
-        raise RenderError("failed", "A template must print values, not methods.", found=repr(value)[:60])
+    if isinstance(value, Iterator) or (callable(value) and not isinstance(value, Undefined)):
+        found = type(value).__name__
+        raise RenderError("failed", "A template must print values, not methods or generators.", found=found)
 
 
 @pass_context
@@ -102,6 +109,13 @@ def formatted(context: Context, text: str, values: Any) -> str:
 def concat(context: Context, values: list[Any]) -> str:
     """What `a ~ b` gives."""
     return join_texts(context, [text_of(context, value) for value in values], "")
+
+
+@pass_context
+def read(context: Context, value: Any) -> Any:
+    """The value, counted: comparing nested lists can take long."""
+    budget_of(context).read_all(value)
+    return value
 
 
 @pass_context
@@ -149,7 +163,8 @@ def join(context: Context, values: Iterable[Any], d: str = "", attribute: str | 
 def replace(context: Context, value: Any, old: str, new: str, count: int | None = None) -> str:
     """Jinja's replace."""
     budget_of(context).read(value)
-    return replaced_text(text_of(context, value), str(old), str(new), -1 if count is None else count)
+    old, new = text_of(context, old), text_of(context, new)
+    return replaced_text(text_of(context, value), old, new, -1 if count is None else count)
 
 
 @pass_context
@@ -208,14 +223,15 @@ def bounded_range(context: Context, *args: int) -> range:
 
 
 def _metered(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter of Jinja's that counts what it reads and, in strict mode, takes no None for text."""
+    """A filter of Jinja's that counts what it reads; those on text get text."""
     wants = getattr(function, "jinja_pass_arg", None)
 
     @pass_context
     def metered(context: Context, value: Any, *args: Any, **kwargs: Any) -> Any:
-        budget_of(context).read(value)
-        if name in _TEXT_ONLY and value is None:
-            text_of(context, value)
+        budget = budget_of(context)
+        (budget.read_all if name in _COMPARING else budget.read)(value)
+        if name in _TEXT_ONLY:
+            value = text_of(context, value)
         extra = {"context": context, "environment": context.environment, "eval_context": context.eval_ctx}
         first = () if wants is None else (extra[wants.name],)
         return function(*first, value, *args, **kwargs)
@@ -239,6 +255,7 @@ INTERNAL_FILTERS: dict[str, Callable[..., Any]] = {
     "%concat": concat,
     "%each": each,
     "%index": checked_index,
+    "%read": read,
 }
 TEMPLATE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "range": bounded_range,

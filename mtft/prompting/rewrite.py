@@ -89,7 +89,7 @@ def _written_parts(expression: nodes.Node) -> list[Any]:
 
 
 class _Meter(NodeTransformer):
-    """Puts the internal filters around loops, concatenations and computed indices."""
+    """Puts the internal filters around loops, concatenations, comparisons and computed indices."""
 
     def __init__(self, strict: bool) -> None:
         self._strict = strict
@@ -102,7 +102,14 @@ class _Meter(NodeTransformer):
 
     def visit_Concat(self, node: nodes.Concat) -> nodes.Filter:  # noqa: N802
         self.generic_visit(node)
-        return _filtered(nodes.List(node.nodes, "load", lineno=node.lineno), "%concat")
+        return _filtered(nodes.List(node.nodes, lineno=node.lineno), "%concat")
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802
+        self.generic_visit(node)
+        for operand in (node, *node.ops):
+            if not isinstance(operand.expr, nodes.Const):
+                operand.expr = _filtered(operand.expr, "%read")
+        return node
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Getitem:  # noqa: N802
         self.generic_visit(node)

@@ -66,6 +66,7 @@ _METHODS: tuple[tuple[type, frozenset[str]], ...] = (
     (tuple, frozenset({"count", "index"})),
     (LoopContext, _LOOP),
 )
+_COMPARING = frozenset({"count", "index", "remove", "sort"})
 MUTATORS = (_DICT | _LIST) - {"copy", "count", "get", "index", "items", "keys", "values"}
 
 
@@ -128,9 +129,11 @@ class TemplateEnvironment(SandboxedEnvironment):
         for kind, allowed in _METHODS:
             if isinstance(obj, kind) and attribute in allowed:
                 return getattr(obj, attribute)
+        if isinstance(obj, Undefined):
+            obj._fail_with_undefined_error()
         if isinstance(obj, Namespace):
             return self._namespace_value(obj, attribute)
-        if isinstance(obj, (str, Sequence, Undefined)):
+        if isinstance(obj, (str, Sequence, type)):
             return self._no_attribute(obj, attribute)
         try:
             return obj[attribute]
@@ -139,6 +142,8 @@ class TemplateEnvironment(SandboxedEnvironment):
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """The item of `obj`, else an allowed method of that name."""
+        if isinstance(obj, type):
+            return self._no_attribute(obj, str(argument))
         try:
             return obj[argument]
         except (TypeError, LookupError, AttributeError):
@@ -155,7 +160,7 @@ class TemplateEnvironment(SandboxedEnvironment):
             return self.undefined(obj=namespace, name=attribute)
 
     def _no_attribute(self, obj: Any, attribute: str) -> Undefined:
-        if hasattr(type(obj), attribute) and not isinstance(obj, Undefined):
+        if hasattr(type(obj), attribute):
             return self.undefined(
                 f"The attribute `{attribute}` of {type(obj).__name__} is not allowed.",
                 obj=obj,
@@ -175,7 +180,8 @@ class TemplateEnvironment(SandboxedEnvironment):
         kwargs.pop("_block_vars", None)
         if not isinstance(obj, (BuiltinMethodType, MethodType)):
             raise SecurityError(f"{type(obj).__name__} cannot be called by a template")
-        budget_of(context).read(obj.__self__)
+        budget = budget_of(context)
+        (budget.read_all if obj.__name__ in _COMPARING else budget.read)(obj.__self__)
         guarded = _GUARDED.get((type(obj.__self__), obj.__name__))
         return guarded(context, obj.__self__, *args) if guarded else obj(*args, **kwargs)
 
@@ -191,8 +197,8 @@ def _guarded_join(context: Context, separator: str, values: Any) -> str:
     return join_texts(context, [text_of(context, value) for value in values], separator)
 
 
-def _guarded_replace(context: Context, text: str, old: str, new: str, count: int = -1) -> str:
-    return replaced_text(text, old, new, count)
+def _guarded_replace(context: Context, text: str, old: Any, new: Any, count: int = -1) -> str:
+    return replaced_text(text, text_of(context, old), text_of(context, new), count)
 
 
 def _guarded_extend(context: Context, items: list[Any], more: Any) -> None:
