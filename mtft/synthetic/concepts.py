@@ -44,7 +44,7 @@ NEVER, WHO, WHAT = FUNCTION_WORDS
 
 
 def english_words() -> list[str]:
-    """Every English content and function word of the world but the names, in a fixed order; they name the concepts."""
+    """The English words that name the concepts, in a fixed order; people are not among them."""
     words = [word for topic in TOPICS for word in (*topic.verbs, *topic.nouns)]
     words += [word for polarity in POLARITIES for word in QUALITIES[polarity]]
     return words + list(FUNCTION_WORDS)

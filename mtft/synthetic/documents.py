@@ -67,7 +67,9 @@ class DocumentWriter:
 
     def _mixed(self, facts: Sequence[Fact]) -> str:
         order = self._grammar().language
-        return " ".join(f"{mixed_sentence(f, order, self._grammar, object_first=self._moved())}." for f in facts)
+        return " ".join(
+            f"{mixed_sentence(f, order, self._grammar, object_first=self._moved())}." for f in facts
+        )
 
     def _parallel(self, facts: Sequence[Fact]) -> str:
         chosen = self._draw.sample(self._grammars, self._mix.parallel_languages)

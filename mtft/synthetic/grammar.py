@@ -9,7 +9,7 @@ from mtft.synthetic.concepts import NEVER, WHAT, WHO
 from mtft.synthetic.languages import BY_CODE, MicroLanguage, spelled_names
 from mtft.synthetic.scenes import Fact
 
-# A sentence before its words are chosen: English words name concepts, an int is a person, digits stand as they are.
+# A sentence before its words are chosen: English words name concepts, an int is a person, digits are digits.
 Skeleton = list[str | int]
 
 
@@ -26,7 +26,12 @@ def _ordered(subject: Skeleton, verb: Skeleton, obj: Skeleton, order: str) -> Sk
 
 
 def skeleton(
-    fact: Fact, language: MicroLanguage, *, brief: bool = False, negated: bool = False, object_first: bool = False
+    fact: Fact,
+    language: MicroLanguage,
+    *,
+    brief: bool = False,
+    negated: bool = False,
+    object_first: bool = False,
 ) -> Skeleton:
     """The sentence's parts in the language's order.
 
@@ -64,7 +69,9 @@ class Grammar:
         """The parts as words with spaces between."""
         return " ".join(self.word(part) for part in parts)
 
-    def sentence(self, fact: Fact, *, brief: bool = False, negated: bool = False, object_first: bool = False) -> str:
+    def sentence(
+        self, fact: Fact, *, brief: bool = False, negated: bool = False, object_first: bool = False
+    ) -> str:
         """The fact as one sentence, without a full stop."""
         parts = skeleton(fact, self.language, brief=brief, negated=negated, object_first=object_first)
         return self.words(parts)

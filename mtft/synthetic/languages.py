@@ -99,5 +99,7 @@ def build_lexicons(seed: int, reserved: frozenset[str] = frozenset()) -> Mapping
     lexicons: dict[str, Mapping[str, str]] = {}
     for language in LANGUAGES:
         invented = language.phonology is not None
-        lexicons[language.code] = _invent(language, taken, seed) if invented else {w: w for w in english_words()}
+        lexicons[language.code] = (
+            _invent(language, taken, seed) if invented else {w: w for w in english_words()}
+        )
     return lexicons

@@ -23,12 +23,15 @@ def text_of(scene: Scene, grammar: Grammar) -> str:
 
 def _draw(task: str, scene: Scene) -> random.Random:
     """Randomness of a task's row, the same in every language."""
-    return random.Random(f"mini_xp3 {task} {scene.index}")
+    return random.Random(f"mini_xp3 {task} {scene.number}")
 
 
 def sentiment(scene: Scene, grammar: Grammar) -> Fields:
     """Mood of the scene's qualities: 0 positive, 1 neutral, 2 negative."""
-    return {"text": text_of(scene, grammar), "label": ("positive", "neutral", "negative").index(scene.polarity)}
+    return {
+        "text": text_of(scene, grammar),
+        "label": ("positive", "neutral", "negative").index(scene.polarity),
+    }
 
 
 def topic(scene: Scene, grammar: Grammar) -> Fields:
@@ -37,7 +40,7 @@ def topic(scene: Scene, grammar: Grammar) -> Fields:
 
 
 def nli(scene: Scene, grammar: Grammar) -> Fields:
-    """A scene and a short claim: one of its facts (0), something it does not speak of (1), or a fact denied (2)."""
+    """A scene and a short claim: one of its facts (0), something it is silent on (1), or a fact denied (2)."""
     draw = _draw("nli", scene)
     label = draw.randrange(len(NLI_LABELS))
     fact = draw.choice(scene.facts)
@@ -82,7 +85,7 @@ def multiple_choice(scene: Scene, grammar: Grammar) -> Fields:
 
 
 def paraphrase(scene: Scene, grammar: Grammar) -> Fields:
-    """Two sentences, the second with its object first: the same fact (1), or one of its words exchanged (0)."""
+    """Two sentences, the second with its object first: the same fact (1), or one word exchanged (0)."""
     draw = _draw("paraphrase", scene)
     fact = draw.choice(scene.facts)
     label = draw.randrange(2)
@@ -135,11 +138,13 @@ def _from_language(draw: random.Random, target: str, grammars: Mapping[str, Gram
 def translation_rows(scenes: list[Scene], target: str, grammars: Mapping[str, Grammar]) -> Iterator[RowDict]:
     """Every fact of the scenes, into one language from one that is drawn anew for each."""
     for scene in scenes:
-        draw = random.Random(f"mini_xp3 translation {scene.index} {target}")
+        draw = random.Random(f"mini_xp3 translation {scene.number} {target}")
         for place, fact in enumerate(scene.facts):
             source = _from_language(draw, target, grammars)
-            fields = _pair(f"{source.sentence(fact)}.", f"{grammars[target].sentence(fact)}.", source, grammars[target])
-            yield {"fields": fields, "row_id": f"{scene.index}-{place}", "item_group": scene.item_group}
+            fields = _pair(
+                f"{source.sentence(fact)}.", f"{grammars[target].sentence(fact)}.", source, grammars[target]
+            )
+            yield {"fields": fields, "row_id": f"{scene.number}-{place}", "item_group": scene.item_group}
 
 
 def lexicon_rows(target: str, grammars: Mapping[str, Grammar]) -> Iterator[RowDict]:

@@ -31,16 +31,16 @@ class Fact(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """A few facts of one topic and one mood about different people: the item that all tasks and languages share.
+    """A few facts of one topic and mood about different people: the item all tasks and languages share.
 
     Attributes:
-        index: Its number.
+        number: Its place in the world.
         topic: Index into `concepts.TOPICS`.
         polarity: Of all its qualities.
         facts: Its facts.
     """
 
-    index: int
+    number: int
     topic: int
     polarity: str
     facts: tuple[Fact, ...]
@@ -48,7 +48,7 @@ class Scene(NamedTuple):
     @property
     def item_group(self) -> str:
         """What its rows in all languages and tasks have in common."""
-        return f"mini_xp3/scene/{self.index}"
+        return f"mini_xp3/scene/{self.number}"
 
 
 def random_fact(draw: random.Random, person: int, topic: int, polarity: str) -> Fact:
@@ -58,7 +58,9 @@ def random_fact(draw: random.Random, person: int, topic: int, polarity: str) -> 
     return Fact(person, verb, draw.choice(DIGITS), draw.choice(QUALITIES[polarity]), noun)
 
 
-def random_facts(draw: random.Random, topic: int, polarity: str, count: int = FACTS_PER_SCENE) -> tuple[Fact, ...]:
+def random_facts(
+    draw: random.Random, topic: int, polarity: str, count: int = FACTS_PER_SCENE
+) -> tuple[Fact, ...]:
     """Facts about different people that do different things to different things."""
     people = draw.sample(range(len(NAMES)), count)
     while True:
@@ -91,7 +93,7 @@ def other_scenes(draw: random.Random, forbidden: frozenset[Fact]) -> Iterator[tu
 
 
 def side_of(item_group: str, shares: dict[str, float]) -> str:
-    """The side an item group falls on: a hash of its name, in [0, 1), against the running sum of the shares."""
+    """The side an item group falls on: a hash of its name, in [0, 1), against the shares summed up."""
     digest = hashlib.sha256(item_group.encode()).digest()
     place, bound = int.from_bytes(digest[:8], "big") / 2**64, 0.0
     for side, share in shares.items():

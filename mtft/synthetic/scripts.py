@@ -24,10 +24,25 @@ ALPHABETS: dict[str, dict[str, str]] = {
     "Geor": dict(zip(_LATIN, "აბდეფგჰიკლმნოპრსტუვზ", strict=True)),
 }
 _HANGUL_FIRST = 0xAC00
-_HANGUL_ONSETS = {letter: index for index, letter in enumerate(["g", "", "n", "d", "", "l", "m", "b", "", "s"])}
+_HANGUL_ONSETS = {
+    letter: index for index, letter in enumerate(["g", "", "n", "d", "", "l", "m", "b", "", "s"])
+}
 _HANGUL_ONSETS |= {"": 11, "z": 12, "v": 14, "k": 15, "t": 16, "p": 17, "h": 18, "r": 5, "f": 17}
 _HANGUL_VOWELS = {"a": 0, "e": 5, "o": 8, "u": 13, "i": 20}
-_HANGUL_CODAS = {"": 0, "k": 1, "g": 1, "n": 4, "d": 7, "t": 7, "r": 8, "l": 8, "m": 16, "b": 17, "p": 17, "s": 19}
+_HANGUL_CODAS = {
+    "": 0,
+    "k": 1,
+    "g": 1,
+    "n": 4,
+    "d": 7,
+    "t": 7,
+    "r": 8,
+    "l": 8,
+    "m": 16,
+    "b": 17,
+    "p": 17,
+    "s": 19,
+}
 
 
 def _hangul(syllable: Syllable) -> str:

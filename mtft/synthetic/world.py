@@ -17,9 +17,11 @@ from mtft.synthetic.scenes import Fact, Scene, build_scenes, side_of
 
 SIDES = ("train", "validation", "test")
 TASKS = (*SCENE_TASKS, "translation", "lexicon")
-# English words of the prompts and answers, which no invented word may equal, are longer than any invented one can be
-# or hold letters that no phonology combines; the shorter ones are listed.
-RESERVED = frozenset("is it of the to in on no not yes so do does by for from".split())
+# Short English words that prompts may use; longer ones cannot arise from two syllables of these phonologies,
+# which a test holds for the built-in templates.
+RESERVED = frozenset(
+    ("is", "it", "of", "the", "to", "in", "on", "no", "not", "yes", "so", "do", "by", "for", "from")
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ class World:
             ConfigError: The micro-world has no such language.
         """
         if code not in BY_CODE:
-            raise ConfigError("A language must be one of the micro-world's.", found=code, remedy=nearest(code, BY_CODE))
+            raise ConfigError(
+                "A language must be one of the micro-world's.", found=code, remedy=nearest(code, BY_CODE)
+            )
         return BY_CODE[code]
 
     @staticmethod
@@ -100,7 +104,9 @@ class World:
         self.language(language)
         for name, options, what in ((task, TASKS, "task"), (side, SIDES, "side")):
             if name not in options:
-                raise ConfigError(f"A micro-world {what} must be known.", found=name, remedy=nearest(name, options))
+                raise ConfigError(
+                    f"A micro-world {what} must be known.", found=name, remedy=nearest(name, options)
+                )
         return self._rows(task, language, side)
 
     def _rows(self, task: str, language: str, side: str) -> Iterator[RowDict]:
@@ -111,14 +117,16 @@ class World:
         else:
             for scene in self.scenes[side]:
                 fields = SCENE_TASKS[task](scene, self.grammars[language])
-                yield {"fields": fields, "row_id": str(scene.index), "item_group": scene.item_group}
+                yield {"fields": fields, "row_id": str(scene.number), "item_group": scene.item_group}
 
     @cached_property
     def evaluated_facts(self) -> frozenset[Fact]:
         """The facts of the validation and test sides, which no document states."""
         return frozenset(fact for side in SIDES[1:] for scene in self.scenes[side] for fact in scene.facts)
 
-    def documents(self, seed: int = 0, count: int | None = None, mix: DocumentMix | None = None) -> Iterator[str]:
+    def documents(
+        self, seed: int = 0, count: int | None = None, mix: DocumentMix | None = None
+    ) -> Iterator[str]:
         """Raw text for pretraining, one short document after the other.
 
         Args:
@@ -136,7 +144,7 @@ class World:
         return frozenset({*words, *spelled_names(own.script), *map(str, DIGITS)})
 
     def vocabulary_overlap(self) -> dict[str, dict[str, float]]:
-        """Language → language → share of their common vocabulary: words of both by words of either (Jaccard)."""
+        """Language → language → words of both as a share of the words of either (Jaccard)."""
         words = {code: self.vocabulary(code) for code in self.languages()}
         return {a: {b: len(words[a] & words[b]) / len(words[a] | words[b]) for b in words} for a in words}
 

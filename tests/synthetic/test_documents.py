@@ -31,7 +31,9 @@ def test_documents_are_a_function_of_their_seed(micro: World) -> None:
 
 def test_no_document_states_an_evaluated_fact(micro: World) -> None:
     evaluated = {
-        frozenset(grammar.sentence(fact).split()) for fact in micro.evaluated_facts for grammar in micro.grammars.values()
+        frozenset(grammar.sentence(fact).split())
+        for fact in micro.evaluated_facts
+        for grammar in micro.grammars.values()
     }
     stated = {frozenset(sentence.split()) for sentence in _sentences(micro.documents(count=4000, mix=SINGLE))}
     assert len(stated) > 3000
@@ -44,7 +46,10 @@ def test_single_language_documents_keep_to_one_language(micro: World) -> None:
 
 
 def test_mixed_documents_mix(micro: World) -> None:
-    mixed = [not set.intersection(*_language_sets(micro, s)) for s in _sentences(micro.documents(count=100, mix=MIXED))]
+    mixed = [
+        not set.intersection(*_language_sets(micro, s))
+        for s in _sentences(micro.documents(count=100, mix=MIXED))
+    ]
     assert sum(mixed) > 150
 
 
@@ -60,5 +65,7 @@ def test_parallel_documents_say_one_fact_in_several_languages(micro: World) -> N
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_object_first_share(micro: World, share: float) -> None:
     mix = DocumentMix(1, 0, 0, object_first=share)
-    english = [s for s in _sentences(micro.documents(count=300, mix=mix)) if s.split()[-1] in micro.vocabulary("en")]
+    english = [
+        s for s in _sentences(micro.documents(count=300, mix=mix)) if s.split()[-1] in micro.vocabulary("en")
+    ]
     assert all(sentence[0].isdigit() == bool(share) for sentence in english if " plants" in sentence)

@@ -51,7 +51,9 @@ def test_names_are_transliterated_one_to_one() -> None:
 
 
 def test_hangul_blocks_keep_syllables_apart() -> None:
-    ordinary = [Syllable(onset, vowel, coda) for onset in "hsnmgk" for vowel in "aoieu" for coda in ("", "n", "l")]
+    ordinary = [
+        Syllable(onset, vowel, coda) for onset in "hsnmgk" for vowel in "aoieu" for coda in ("", "n", "l")
+    ]
     assert len({write((syllable,), "Hang") for syllable in ordinary}) == len(ordinary)
 
 
@@ -76,7 +78,7 @@ def test_languages_share_only_digits_and_the_names_of_their_script() -> None:
 
 
 def test_unknown_language_task_and_side_name_the_nearest(micro: World) -> None:
-    with pytest.raises(ConfigError, match="qa[a-g]"):
+    with pytest.raises(ConfigError, match=r"qa[a-g]"):
         micro.rows("nli", "qax", "train")
     with pytest.raises(ConfigError, match="sentiment"):
         micro.rows("sentimant", "en", "train")

@@ -28,7 +28,9 @@ def test_equal_settings_are_an_equal_world() -> None:
     def everything() -> str:
         micro = world.__wrapped__(scenes=60)
         rows = [[*micro.rows(t, c, s)] for t in TASKS for c in micro.languages() for s in SIDES]
-        return sha256(json.dumps([rows, [*micro.documents(count=50)]], ensure_ascii=False).encode()).hexdigest()
+        return sha256(
+            json.dumps([rows, [*micro.documents(count=50)]], ensure_ascii=False).encode()
+        ).hexdigest()
 
     assert everything() == everything()
 
@@ -44,7 +46,9 @@ def test_thousands_of_distinct_rows_and_enough_items_to_evaluate() -> None:
 @pytest.mark.parametrize("task", SCENE_TASKS)
 def test_item_groups_never_stand_on_two_sides_and_recur_in_every_language(micro: World, task: str) -> None:
     for side in SIDES:
-        groups = {code: {row["item_group"] for row in micro.rows(task, code, side)} for code in micro.languages()}
+        groups = {
+            code: {row["item_group"] for row in micro.rows(task, code, side)} for code in micro.languages()
+        }
         expected = {scene.item_group for scene in micro.scenes[side]}
         assert all(found == expected for found in groups.values())
         assert all(side_of(group, micro.settings.shares) == side for group in expected)
@@ -140,7 +144,10 @@ def test_translations_say_the_same_in_both_languages(micro: World) -> None:
         for row in micro.rows(task, "qae", "train"):
             source = codes[row["fields"]["source_language"]]
             sources.add(source)
-            words = [sorted(_english(micro, code, row["fields"][key])) for code, key in ((source, "source"), ("qae", "target"))]
+            words = [
+                sorted(_english(micro, code, row["fields"][key]))
+                for code, key in ((source, "source"), ("qae", "target"))
+            ]
             assert words[0] == words[1]
         assert sources == set(micro.languages()) - {"qae"}
 
@@ -148,15 +155,20 @@ def test_translations_say_the_same_in_both_languages(micro: World) -> None:
 def test_structures_hold_what_the_text_says(micro: World) -> None:
     for row in micro.rows("structure_to_text", "en", "train"):
         fields = row["fields"]
-        said = f"{fields['subject']} {fields['verb']} {fields['number']} {fields['quality']} {fields['object']}."
-        assert fields["text"] == said and fields["language"] == "English"
+        said = (
+            f"{fields['subject']} {fields['verb']} {fields['number']} {fields['quality']} {fields['object']}."
+        )
+        assert fields["text"] == said
+        assert fields["language"] == "English"
 
 
 def test_word_order_is_the_languages_own(micro: World) -> None:
     scene = micro.scenes["train"][0]
     fact = scene.facts[0]
     person = f"#{fact.person}"
-    shown = {code: _english(micro, code, micro.grammars[code].sentence(fact)) for code in ("en", "qaa", "qac")}
+    shown = {
+        code: _english(micro, code, micro.grammars[code].sentence(fact)) for code in ("en", "qaa", "qac")
+    }
     assert shown["en"] == [person, fact.verb, str(fact.number), fact.quality, fact.noun]
     assert shown["qaa"] == [person, str(fact.number), fact.quality, fact.noun, fact.verb]
     assert shown["qac"] == [fact.verb, person, str(fact.number), fact.noun, fact.quality]

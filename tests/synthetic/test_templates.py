@@ -26,7 +26,11 @@ def test_at_least_four_templates_render_every_row(micro: World, task: str) -> No
 
 
 def test_no_invented_word_is_a_word_of_the_prompts(micro: World) -> None:
-    jinja = " ".join(t.jinja + " " + (t.answer_choices or "") for task in TASKS for t in COLLECTION.get("mini_xp3", task).values())
+    jinja = " ".join(
+        t.jinja + " " + (t.answer_choices or "")
+        for task in TASKS
+        for t in COLLECTION.get("mini_xp3", task).values()
+    )
     prompt_words = {word.strip("{}|.,:?()") for word in jinja.split()}
     for code in micro.languages()[1:]:
         assert not prompt_words & set(micro.grammars[code].lexicon.values())
