@@ -151,6 +151,11 @@ def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
+def answer(results: Results) -> str:
+    """Verdict and sentence: `Partly. 3 of 12 held-out cells generalise: …`."""
+    return f"{tallies(results)[0].verdict.capitalize()}. {sentence(results)}"
+
+
 def rule(results: Results) -> str:
     """How the verdict is reached, in words."""
     against = (

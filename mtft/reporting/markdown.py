@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from mtft.reporting import headline, tables
+from mtft.reporting.mixture import mixture_tables
 from mtft.reporting.page import QUESTION
 from mtft.reporting.plain import tables_of
 from mtft.reporting.results import Results
@@ -13,7 +14,6 @@ from mtft.reporting.tables import Table
 from mtft.reporting.wording import Scales
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
-EXTRAS = {"vocabulary_overlap": "Vocabulary overlap", "mixture": "Mixture", "training": "Training"}
 
 
 def markdown(results: Results) -> str:
@@ -39,8 +39,10 @@ def _tables(results: Results, scales: Scales) -> Iterable[Table]:
     yield tables.controls(results, scales)
     yield tables.scores(results, scales)
     yield tables.scores(results, scales, primary=False)
-    for key, title in EXTRAS.items():
-        yield from tables_of(key, title, results.extras[key]) if key in results.extras else ()
+    extras = results.extras
+    yield from tables_of("vocabulary_overlap", "Vocabulary overlap", extras.get("vocabulary_overlap"))
+    yield from mixture_tables(extras.get("mixture"))
+    yield from tables_of("training", "Training", extras.get("training"))
 
 
 def _facts(results: Results) -> str:
@@ -57,7 +59,7 @@ def _facts(results: Results) -> str:
 
 
 def _problems(results: Results) -> str:
-    found = [*tables_of("problems", "Problems", results.problems), tables.unscored(results)]
+    found = [*tables_of("problems", "Problems", tables.happened(results.problems)), tables.unscored(results)]
     shown = [_titled(table) for table in found if table.rows]
     return "\n\n".join(shown) or "## Problems\n\nNone: every row was used and scored."
 

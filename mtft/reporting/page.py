@@ -11,6 +11,7 @@ from importlib.resources import files
 from mtft.reporting import headline, heatmap, plots, tables
 from mtft.reporting.elements import samples_element, section, table_element
 from mtft.reporting.markup import Html, el, identifier, join
+from mtft.reporting.mixture import mixture_tables
 from mtft.reporting.plain import tables_of
 from mtft.reporting.results import Model, Results
 from mtft.reporting.samples import Sample
@@ -157,12 +158,16 @@ def _sections(results: Results, scales: Scales, samples: Sequence[Sample]) -> li
         _controls_section(results, scales),
         _scores_section(results, scales),
         _extra_section(
-            results, "vocabulary_overlap", "Vocabulary overlap", "What the languages share in tokens."
+            "Vocabulary overlap",
+            tables_of("vocabulary_overlap", "Vocabulary overlap", results.extras.get("vocabulary_overlap")),
+            "What the languages share in tokens.",
         ),
         _extra_section(
-            results, "mixture", "Mixture", "What the model was finetuned on, and in which proportions."
+            "Mixture",
+            mixture_tables(results.extras.get("mixture")),
+            "What the model was finetuned on, and in which proportions.",
         ),
-        _extra_section(results, "training", "Training", ""),
+        _extra_section("Training", tables_of("training", "Training", results.extras.get("training"))),
         _problems_section(results),
         _samples_section(results, samples),
         _reproduce_section(results),
@@ -249,8 +254,7 @@ def _scores_section(results: Results, scales: Scales) -> Html | None:
     return section("All scores", table_element(table, filterable=True), more)
 
 
-def _extra_section(results: Results, key: str, title: str, lead: str) -> Html | None:
-    made = tables_of(key, title, results.extras[key]) if key in results.extras else []
+def _extra_section(title: str, made: Sequence[tables.Table], lead: str = "") -> Html | None:
     return section(title, *(_extra_table(t, title) for t in made), lead=lead) if made else None
 
 
@@ -264,7 +268,7 @@ def _extra_table(table: tables.Table, title: str) -> Html:
 
 def _problems_section(results: Results) -> Html:
     """What could not be read, rendered or scored; a report says so even where there is nothing to say."""
-    counted = tables_of("problems", "Problems", results.problems)
+    counted = tables_of("problems", "Problems", tables.happened(results.problems))
     unscored = tables.unscored(results)
     made = [*(_extra_table(t, "Problems") for t in counted)]
     if unscored.rows:

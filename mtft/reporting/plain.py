@@ -1,4 +1,4 @@
-"""Tables of plain data whose keys are not known beforehand: manifests, counts of problems, versions."""
+"""Tables of plain data whose keys are not all known beforehand: counts of problems, versions, manifests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mtft.reporting.tables import Cell, Table, plain_table
 from mtft.reporting.wording import words
 
 MAX_ROWS = 500
+LINE = 120
 
 
 def tables_of(name: str, title: str, value: Any) -> list[Table]:
@@ -18,6 +19,8 @@ def tables_of(name: str, title: str, value: Any) -> list[Table]:
         return _of_mapping(name, title, value)
     if _is_rows(value):
         return [_of_rows(name, title, value)]
+    if _is_long_list(value):
+        return [plain_table(name, title, ("",), [(Cell(str(item)),) for item in value[:MAX_ROWS]])]
     return [_of_pairs(name, title, {title: value})] if value not in (None, "", [], {}) else []
 
 
@@ -25,8 +28,9 @@ def _of_mapping(name: str, title: str, value: Mapping[str, Any]) -> list[Table]:
     if _is_matrix(value):
         rows = [{"": key, **row} for key, row in sorted(value.items())]
         return [_of_rows(name, title, rows)]
-    nested = {k: v for k, v in value.items() if (isinstance(v, Mapping) and v) or _is_rows(v)}
-    flat = {k: v for k, v in value.items() if k not in nested}
+    filled = {k: v for k, v in value.items() if v not in (None, "", [], {})}
+    nested = {k: v for k, v in filled.items() if isinstance(v, Mapping) or _is_rows(v) or _is_long_list(v)}
+    flat = {k: v for k, v in filled.items() if k not in nested}
     made = [_of_pairs(name, title, flat)] if flat else []
     for key, inner in nested.items():
         made += tables_of(f"{name}-{key}", f"{title}: {words(key)}", inner)
@@ -35,6 +39,11 @@ def _of_mapping(name: str, title: str, value: Mapping[str, Any]) -> list[Table]:
 
 def _is_rows(value: Any) -> bool:
     return isinstance(value, Sequence) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
+def _is_long_list(value: Any) -> bool:
+    """A list of texts that would not be read well in one line."""
+    return isinstance(value, (list, tuple)) and sum(len(str(item)) + 2 for item in value) > LINE
 
 
 def _is_matrix(value: Mapping[str, Any]) -> bool:
@@ -54,13 +63,20 @@ def _of_pairs(name: str, title: str, value: Mapping[str, Any]) -> Table:
 
 def _of_rows(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     canonical = sorted(rows, key=lambda row: json.dumps(row, sort_keys=True, default=str))
-    columns = list(dict.fromkeys(key for row in canonical for key in row))
+    columns = [
+        c for c in dict.fromkeys(key for row in canonical for key in row) if not _is_nested(c, canonical)
+    ]
     ordered = sorted(
         canonical, key=lambda row: [str(row.get(c)) for c in columns if not _is_number(row.get(c))]
     )
     note = f"The first {MAX_ROWS:,} of {len(rows):,} rows." if len(rows) > MAX_ROWS else ""
     cells = [tuple(_shown(column, row.get(column)) for column in columns) for row in ordered[:MAX_ROWS]]
     return plain_table(name, title, [words(column) for column in columns], cells, note)
+
+
+def _is_nested(column: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a column holds rows of its own, which no cell can show."""
+    return any(_is_rows(row.get(column)) for row in rows)
 
 
 def _is_number(value: Any) -> bool:
@@ -85,6 +101,8 @@ def show(value: Any) -> Cell:
         return Cell(f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}", value)
     if isinstance(value, (list, tuple)) and not any(isinstance(v, (Mapping, list)) for v in value):
         return Cell(", ".join(str(v) for v in value))
+    if isinstance(value, Mapping) and all(_is_number(v) for v in value.values()):
+        return Cell(", ".join(f"{words(k)} {v:,}" for k, v in value.items()))
     if isinstance(value, (Mapping, list)):
         return Cell(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
     return Cell(str(value))

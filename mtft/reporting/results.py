@@ -298,14 +298,14 @@ def _plain(row: object) -> str:
     return json.dumps(row, sort_keys=True, default=str, ensure_ascii=False)
 
 
-def read_results(path: Path) -> dict[str, Any]:
-    """The content of a `results.json`, given the file, its folder, or a run's folder.
+def find_results(path: Path) -> Path:
+    """The `results.json` that a path means: the file itself, one in the folder, or one in a run's `eval/`.
 
     Raises:
-        RunError: There is none, or it is no JSON object.
+        RunError: There is none.
     """
     candidates = [path] if path.is_file() else [path / "results.json", path / "eval" / "results.json"]
-    found = next((c for c in candidates if c.is_file()), None)
+    found = next((candidate for candidate in candidates if candidate.is_file()), None)
     if found is None:
         raise RunError(
             "A report needs the results.json of an evaluation.",
@@ -313,6 +313,16 @@ def read_results(path: Path) -> dict[str, Any]:
             where=path,
             remedy="Give the file, the folder it is in, or the folder of a run that has eval/results.json.",
         )
+    return found
+
+
+def read_results(path: Path) -> dict[str, Any]:
+    """The content of a `results.json`, given the file, its folder, or a run's folder.
+
+    Raises:
+        RunError: There is none, or it is no JSON object.
+    """
+    found = find_results(path)
     try:
         content = json.loads(found.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -243,6 +243,11 @@ def _score_row(results: Results, scales: Scales, key: CellKey, names: Sequence[s
     )
 
 
+def happened(problems: Mapping[str, Any]) -> dict[str, Any]:
+    """The problems that there were: keys that count none or list none are left out."""
+    return {name: value for name, value in problems.items() if value not in (0, None, "", [], {})}
+
+
 def unscored(results: Results) -> Table:
     """Examples that could not be scored, per model, task and language; only where there are some."""
     rows = [

@@ -1,0 +1,51 @@
+"""`mtft eval`: one model on one suite; the same options as `eval/zero_shot.py`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtft.cli.options import DataRoot, Prompts, Strict
+from mtft.cli.output import say
+
+
+def evaluate(
+    model: Annotated[str, typer.Option(help="A Hub id or a model folder.")],
+    suite: Annotated[str, typer.Option(help="Name or path of a suite.")],
+    output_dir: Annotated[Path, typer.Option(help="Where results, samples and the report are written.")],
+    revision: Annotated[str | None, typer.Option(help="Revision of a Hub model.")] = None,
+    model_name: Annotated[str, typer.Option(help="What the report calls the model.")] = "model",
+    data_root: DataRoot = None,
+    prompts: Prompts = [],  # noqa: B006  # typer copies it
+    protocol: Annotated[
+        str | None, typer.Option(help="Scoring protocol; default: the suite's, else the model family's.")
+    ] = None,
+    max_items_per_cell: Annotated[int | None, typer.Option(help="Default: the suite's own.")] = None,
+    batch_tokens: Annotated[int, typer.Option(help="Tokens per batch.")] = 8192,
+    seed: Annotated[int, typer.Option(help="Seed of the draw of items.")] = 0,
+    self_check: Annotated[int, typer.Option(help="Check the fast scoring on so many examples per task.")] = 0,
+    strict: Strict = False,
+) -> None:
+    """Score a model zero-shot on a suite and write the report."""
+    from mtft.runs import EvaluateArguments, evaluate_model
+
+    written = evaluate_model(
+        EvaluateArguments(
+            model=model,
+            suite=suite,
+            output_dir=str(output_dir),
+            revision=revision,
+            model_name=model_name,
+            data_root=None if data_root is None else str(data_root),
+            prompts=[str(folder) for folder in prompts],
+            protocol=protocol,
+            max_items_per_cell=max_items_per_cell,
+            batch_tokens=batch_tokens,
+            seed=seed,
+            self_check=self_check,
+            strict=strict,
+        )
+    )
+    say(written)
