@@ -1,5 +1,19 @@
 """Training: short pretraining on raw text, and multitask finetuning on a mixture."""
 
+from mtft.training.arguments import MultitaskArguments
+from mtft.training.checkpoints import find_checkpoint
+from mtft.training.normalization import NORMALIZATIONS
 from mtft.training.pretraining import PretrainArguments, PretrainReport, pretrain
+from mtft.training.step_data import ExampleSource
+from mtft.training.trainer import MultitaskTrainer
 
-__all__ = ["PretrainArguments", "PretrainReport", "pretrain"]
+__all__ = [
+    "NORMALIZATIONS",
+    "ExampleSource",
+    "MultitaskArguments",
+    "MultitaskTrainer",
+    "PretrainArguments",
+    "PretrainReport",
+    "find_checkpoint",
+    "pretrain",
+]

@@ -1,0 +1,82 @@
+"""The settings of a multitask finetuning, on top of the library's `TrainingArguments`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from transformers import TrainingArguments
+
+from mtft.encoding import accumulation_for
+from mtft.errors import ConfigError, nearest
+from mtft.training.normalization import NORMALIZATIONS
+
+ADAPTERS = ("none", "lora")
+
+
+@dataclass
+class MultitaskArguments(TrainingArguments):  # type: ignore[misc]
+    """`TrainingArguments` with the loss normalisation, the global batch and the adapter.
+
+    Some defaults differ from the library's: TensorBoard is on, a log line comes every 10 steps, and generation
+    keeps its cache in saved configurations.
+    """
+
+    loss_normalization: str = field(
+        default="target",
+        metadata={
+            "help": "What one step's loss is the mean of: `token` (all target tokens alike), `target` (each "
+            "target's mean, as BLOOMZ), `sample` (each target's sum), `task` (each task's token mean)."
+        },
+    )
+    global_batch_size: int | None = field(
+        default=None,
+        metadata={
+            "help": "Rows per optimiser step over all processes; gradient accumulation follows from it. "
+            "Default: per_device_train_batch_size x gradient_accumulation_steps x processes."
+        },
+    )
+    peft: str = field(default="none", metadata={"help": "Adapter to train instead of all weights: `none` or `lora`."})
+    lora_rank: int = field(default=8, metadata={"help": "Rank of LoRA's matrices."})
+    lora_alpha: int = field(default=16, metadata={"help": "LoRA's scale, divided by the rank."})
+    lora_dropout: float = field(default=0.0, metadata={"help": "Dropout before LoRA's matrices."})
+    report_to: None | str | list[str] = field(
+        default="tensorboard", metadata={"help": "Trackers, `none` for none."}
+    )
+    logging_steps: float = field(default=10, metadata={"help": "Steps between two log lines."})
+    use_cache: bool = field(
+        default=True, metadata={"help": "Kept in saved configurations for generation; training never caches."}
+    )
+
+    def __post_init__(self) -> None:
+        self._check_choice("loss_normalization", NORMALIZATIONS)
+        self._check_choice("peft", ADAPTERS)
+        if self.global_batch_size is not None:
+            self._accumulate_for_global_batch(self.global_batch_size)
+        super().__post_init__()
+        if str(getattr(self.eval_strategy, "value", self.eval_strategy)) != "no":
+            raise ConfigError(
+                "`eval_strategy` must be `no`: evaluation during training is done by the run's callback.",
+                found=self.eval_strategy,
+            )
+
+    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
+        value = getattr(self, name)
+        if value not in choices:
+            raise ConfigError(
+                f"`{name}` must be one of {', '.join(choices)}.", found=f"`{value}`", remedy=nearest(value, choices)
+            )
+
+    def _accumulate_for_global_batch(self, rows: int) -> None:
+        """Set the accumulation before the library hands it to DeepSpeed's settings."""
+        if rows < 1:
+            raise ConfigError("`global_batch_size` must be at least 1.", found=rows)
+        if self.gradient_accumulation_steps != 1:
+            raise ConfigError(
+                "Give `global_batch_size` or `gradient_accumulation_steps`, not both.",
+                found=f"{rows} and {self.gradient_accumulation_steps}",
+            )
+        processes = int(os.environ.get("WORLD_SIZE", "1"))
+        self.gradient_accumulation_steps = accumulation_for(
+            rows, processes=processes, micro_batch=self.per_device_train_batch_size
+        )

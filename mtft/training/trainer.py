@@ -1,0 +1,215 @@
+"""The multitask trainer: the library's Trainer with our rows, our loss and our checkpoints."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence, Sized
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import broadcast_object_list, gather_object
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import PreTrainedModel, Trainer, TrainerCallback
+from transformers.trainer_utils import TrainOutput
+
+from mtft.encoding import Encoder, StepPlan
+from mtft.errors import ConfigError, MtftError, RunError
+from mtft.modeling import has_own_forward, weighted_target_loss
+from mtft.training.adapters import add_adapter
+from mtft.training.arguments import MultitaskArguments
+from mtft.training.checkpoints import check_manifest, find_checkpoint, write_manifest
+from mtft.training.guards import refuse_data_parallel, refuse_half_precision, refuse_lost_processes
+from mtft.training.normalization import weigh_rows
+from mtft.training.step_data import ExampleSource, StepDataset, step_loader
+from mtft.training.task_losses import TaskLosses
+
+ARGUMENTS_FILE = "training_arguments.json"
+
+
+class MultitaskTrainer(Trainer):  # type: ignore[misc]
+    """Finetunes a causal model or an encoder-decoder on a mixture, with the loss on targets only.
+
+    The rows of every optimiser step follow from the mixture alone; batch size per device, accumulation and
+    number of processes only decide who computes them, and change neither loss nor gradient beyond rounding.
+    Accelerate, DeepSpeed, FSDP, trackers, progress bar and optimiser are the library's.
+
+    Args:
+        model: BLOOM and mT5 of `load_model` or `build_model`; any other model of the library works as well.
+        args: Settings; with `peft`, the adapter is put on the model here.
+        mixture: Examples by position. With `num_train_epochs` instead of `max_steps` it needs a length.
+        encoder: Text to ids; its tokenizer is saved with the checkpoints.
+        identity: Further names and fingerprints that a resumed run must share.
+        callbacks: Beside the library's own.
+
+    Attributes:
+        dropped: Examples of this process that were over the encoder's limits and did not train.
+
+    Raises:
+        ConfigError: A setting cannot work, such as float16 with mT5 or a launch that lost its processes.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        args: MultitaskArguments,
+        mixture: ExampleSource,
+        encoder: Encoder,
+        *,
+        identity: Mapping[str, str] | None = None,
+        callbacks: Sequence[TrainerCallback] | None = None,
+    ) -> None:
+        refuse_lost_processes()
+        refuse_data_parallel(args.n_gpu)
+        self.mixture, self.encoder = mixture, encoder
+        self.plan, args.max_steps = _plan(args, mixture)
+        self.own_forward = has_own_forward(model)
+        self.dropped = 0
+        self.task_losses = TaskLosses()
+        self._identity = dict(identity or {})
+        adapted = add_adapter(
+            model, args.peft, rank=args.lora_rank, alpha=args.lora_alpha, dropout=args.lora_dropout
+        )
+        super().__init__(
+            model=adapted, args=args, processing_class=encoder.tokenizer, callbacks=list(callbacks or [])
+        )
+        # the row weights already hold the step's denominator: nothing is left to divide by
+        self.loss_is_scaled_for_ga = True
+        refuse_half_precision(model, self.accelerator.mixed_precision, self._deepspeed_config())
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a resumed run must share with this one, by name."""
+        return {
+            "mixture": self.mixture.fingerprint,
+            "tokenizer": self.encoder.fingerprint,
+            "rows_per_step": str(self.plan.rows_per_step),
+            "loss_normalization": self.args.loss_normalization,
+            "peft": self.args.peft,
+            **self._identity,
+        }
+
+    def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> TrainOutput:
+        """Train to the end, from the start or from a checkpoint of this very run.
+
+        Args:
+            resume_from_checkpoint: A checkpoint's folder; True for the latest complete one of `output_dir`.
+            **kwargs: Passed on to the library.
+
+        Raises:
+            RunError: The checkpoint is incomplete, was changed, or belongs to another mixture, tokenizer or run.
+        """
+        checkpoint = self._checked_checkpoint(resume_from_checkpoint) if resume_from_checkpoint else None
+        return super().train(resume_from_checkpoint=checkpoint, **kwargs)
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """This process's micro-batches; not prepared by Accelerate, which would deal them out again."""
+        dataset = StepDataset(
+            self.mixture,
+            self.encoder,
+            self.plan,
+            steps=self.args.max_steps,
+            rank=self.args.process_index,
+            processes=self.args.world_size,
+            accumulation=self.args.gradient_accumulation_steps,
+            micro_batch=self.args.per_device_train_batch_size,
+        )
+        pin_memory = self.args.dataloader_pin_memory and self.args.device.type == "cuda"
+        return step_loader(dataset, workers=self.args.dataloader_num_workers, pin_memory=pin_memory)
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
+    ) -> tuple[list[dict[str, Any]], Tensor]:
+        """The micro-batches of one step, their row weights divided by the step's denominator over all processes."""
+        batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
+        self.dropped += sum(batch.pop("dropped") for batch in batches)
+        for batch in batches:
+            batch["present"] = batch["row_weights"]
+        denominator = weigh_rows(
+            batches,
+            self.args.loss_normalization,
+            processes=self.args.world_size,
+            sum_over_processes=lambda amount: self.accelerator.gather(amount.to(device)).sum().cpu(),
+            gather_dicts=lambda counts: list(gather_object([counts])),
+        )
+        for batch in batches:
+            del batch["shifted"]
+        return batches, denominator
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """This micro-batch's share of the step's loss; the shares add up, the denominator is in the row weights."""
+        batch = dict(inputs)
+        tasks, present = batch.pop("tasks"), batch.pop("present")
+        output = weighted_target_loss(model, batch, own_forward=self.own_forward)
+        self.task_losses.add(tasks, output.row_losses, output.row_counts, present)  # type: ignore[arg-type]
+        return (output.loss, output) if return_outputs else output.loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log with each task's own loss, in nats per target token, beside the step's."""
+        if "loss" in logs:
+            by_task = self.task_losses.drain(lambda totals: list(gather_object(totals)))
+            logs |= {f"task_loss/{task}": loss for task, loss in by_task.items()}
+        super().log(logs, start_time)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """Weights, tokenizer and settings; the settings as JSON, since a pickle of them would run code on loading."""
+        super()._save(output_dir, state_dict)
+        if self.args.should_save:
+            folder = Path(output_dir or self.args.output_dir)
+            (folder / "training_args.bin").unlink(missing_ok=True)
+            settings = json.dumps(self.args.to_dict(), indent=1, default=str)
+            (folder / ARGUMENTS_FILE).write_text(settings, encoding="utf-8")
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """The library's checkpoint, then its manifest."""
+        super()._save_checkpoint(model, trial)
+        self.accelerator.wait_for_everyone()
+        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+        if self.args.should_save and folder.is_dir():
+            write_manifest(folder, step=self.state.global_step, identity=self.identity)
+        self.accelerator.wait_for_everyone()
+
+    def _checked_checkpoint(self, wanted: str | bool) -> str:
+        """The folder to resume from. The main process checks it; all processes hear the verdict, and fail together."""
+        verdict: list[Any] = [None, None]
+        if self.is_world_process_zero():
+            try:
+                found = find_checkpoint(self.args.output_dir) if wanted is True else Path(str(wanted))
+                if found is None:
+                    raise RunError("There must be a complete checkpoint to resume from.", where=self.args.output_dir)
+                check_manifest(found, identity=self.identity)
+                verdict[0] = str(found)
+            except MtftError as error:
+                verdict[1] = error
+        broadcast_object_list(verdict)
+        if verdict[1] is not None:
+            raise verdict[1]
+        return str(verdict[0])
+
+    def _deepspeed_config(self) -> Mapping[str, Any] | None:
+        plugin = getattr(self.accelerator.state, "deepspeed_plugin", None)
+        return None if plugin is None else plugin.deepspeed_config
+
+
+def _plan(args: MultitaskArguments, mixture: ExampleSource) -> tuple[StepPlan, int]:
+    """The step plan, and the optimiser steps it has."""
+    slots = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
+    rows = args.global_batch_size or slots
+    if args.max_steps > 0:
+        return StepPlan(rows, args.max_steps * rows), args.max_steps
+    if not isinstance(mixture, Sized):
+        raise ConfigError(
+            "Training needs an end: `max_steps`, or a mixture with a length.",
+            found=f"max_steps={args.max_steps}",
+            remedy="Give --max_steps.",
+        )
+    plan = StepPlan(rows, math.ceil(args.num_train_epochs * len(mixture)))
+    return plan, int(plan.steps or 0)
