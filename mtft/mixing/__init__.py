@@ -1,1 +1,43 @@
+"""Mixing: tasks with rates become an endless, reproducible order over rows that were rendered once.
 
+MixtureSpec (YAML) → MixtureCells → build_mixture → BuiltMixture (shards) → MixtureIndex (lengths) → Mixture
+"""
+
+from mtft.mixing.build import BuiltMixture, build_mixture
+from mtft.mixing.cells import Entry, HeldOut, MixtureCells, MixtureTask
+from mtft.mixing.division import evaluation_groups, groups_on_two_sides
+from mtft.mixing.export import FORMATS as EXPORT_FORMATS
+from mtft.mixing.export import export
+from mtft.mixing.index import ByteLengths, LengthMeasure, MixtureIndex, TokenBounds, UnitIndex
+from mtft.mixing.mixture import Mixture
+from mtft.mixing.proportions import Proportion, summed
+from mtft.mixing.rates import Rates, Unit, shares
+from mtft.mixing.schedule import Schedule
+from mtft.mixing.spec import Limits, MixtureSpec
+
+__all__ = [
+    "EXPORT_FORMATS",
+    "BuiltMixture",
+    "ByteLengths",
+    "Entry",
+    "HeldOut",
+    "LengthMeasure",
+    "Limits",
+    "Mixture",
+    "MixtureCells",
+    "MixtureIndex",
+    "MixtureSpec",
+    "MixtureTask",
+    "Proportion",
+    "Rates",
+    "Schedule",
+    "TokenBounds",
+    "Unit",
+    "UnitIndex",
+    "build_mixture",
+    "evaluation_groups",
+    "export",
+    "groups_on_two_sides",
+    "shares",
+    "summed",
+]

@@ -17,13 +17,16 @@ _ROUND_KEYS = np.arange(6, dtype=np.uint64) * _GOLDEN
 
 def stable_key(*parts: object) -> int:
     """A 64-bit key of some names and numbers, the same in every process and on every machine."""
-    return int.from_bytes(blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+    return int.from_bytes(
+        blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big"
+    )
 
 
 def mixed(words: Words) -> Words:
     """Each 64-bit word scrambled into another, one to one.
 
-    Source: the finaliser of SplitMix64; Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators".
+    Source: the finaliser of SplitMix64; Steele, Lea, Flood 2014, "Fast splittable pseudorandom number
+        generators".
     """
     words = words + _GOLDEN
     words = (words ^ (words >> np.uint64(30))) * _MIX_1
@@ -38,7 +41,8 @@ def permuted(index: Integers, size: Integers, key: Words) -> Integers:
     through again until it falls inside, which keeps the map one to one. Fewer than four rounds are
     expected per value, whatever the size.
 
-    Example: for size 3 and one key the indices `[0, 1, 2]` give, say, `[2, 0, 1]`; another key, another order.
+    Example: for size 3 and one key the indices `[0, 1, 2]` give, say, `[2, 0, 1]`; another key, another
+        order.
 
     Args:
         index: Each in 0 … size-1.

@@ -2,21 +2,22 @@
 
 Order of operations, each step a function below:
 
-1. **size** of a unit (one language of one task): its rows. Templates do not count, so adding one changes no share.
+1. **size** of a unit (one language of one task): its rows. Templates do not count, so adding one changes no
+   share.
 2. **cap**: `min(size, cap)`.
-3. **kind**. `proportional`: the capped size times the task's weight. `weights`: the task's weight, divided among its
-   languages by capped size.
-4. **language temperature** within a block: `(language's total) ** (1 / T)`, the block's total kept. A block is a
-   cluster (`proportional`) or a task (`weights`).
+3. **kind**. `proportional`: the capped size times the task's weight. `weights`: the task's weight, divided
+   among its languages by capped size.
+4. **language temperature** within a block: `(language's total) ** (1 / T)`, the block's total kept. A block
+   is a cluster (`proportional`) or a task (`weights`).
 5. **cluster temperature** over all: `(cluster's total) ** (1 / T)`; not with `weights`, which fix the totals.
-6. **maximum repetition** over a horizon of positions: no unit is met more than that many times per row; what it
-   gives up goes to the others in proportion.
+6. **maximum repetition** over a horizon of positions: no unit is met more than that many times per row; what
+   it gives up goes to the others in proportion.
 7. **quantised** to integers for the schedule.
 
 Temperature 1 changes nothing, a large one evens out.
 
-Source: seqio `mixing_rate_num_examples` (scale, maximum, temperature); Raffel et al. 2020, arXiv 1910.10683, section 3.5.2.
-Step 6 as a bound on epochs: Chung et al. 2023 (UniMax), arXiv 2304.09151, section 3.
+Source: seqio `mixing_rate_num_examples` (scale, maximum, temperature); Raffel et al. 2020, arXiv 1910.10683,
+section 3.5.2. Step 6 as a bound on epochs: Chung et al. 2023 (UniMax), arXiv 2304.09151.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ def shares(units: Sequence[Unit], rates: Rates, *, horizon: int | None = None) -
     Args:
         units: The units.
         rates: The rules.
-        horizon: Positions over which the maximum repetition is held; by default one pass, as many as there are rows.
+        horizon: Positions over which the maximum repetition is held; by default one pass, as many as there
+            are rows.
 
     Raises:
         MixtureError: No unit has rows, or the horizon is too long for the maximum repetition.
@@ -149,8 +151,8 @@ def tempered(
 ) -> Shares:
     """The values with each group's total raised to 1 / temperature, and each block's total kept.
 
-    Example: values `[16, 3, 1]` in groups `a b b` have totals 16 and 4; at temperature 2 these become 4 and 2,
-    scaled back to 20 in all: `[13.33, 5, 1.67]`.
+    Example: values `[16, 3, 1]` in groups `a b b` have totals 16 and 4; at temperature 2 these become 4 and
+    2, scaled back to 20 in all: `[13.33, 5, 1.67]`.
 
     Args:
         values: (units,) float64.
@@ -167,7 +169,8 @@ def tempered(
 
 
 def bounded(share: Shares, most: Shares, horizon: int) -> Shares:
-    """The shares with no unit over `most` of `horizon` positions; the excess goes to the others in proportion.
+    """The shares with no unit over `most` of `horizon` positions; the excess goes to the others in
+    proportion.
 
     Example: shares `[.5, .5]` of 16 positions, of which the first may have 4, become `[.25, .75]`.
 
@@ -196,7 +199,7 @@ def bounded(share: Shares, most: Shares, horizon: int) -> Shares:
 
 
 def quantised(share: Shares) -> npt.NDArray[np.int64]:
-    """The shares as integers of sum about 2**30, at least 1 where a share is positive: the schedule's exact weights."""
+    """The schedule's exact weights: integers of sum about 2**30, at least 1 where a share is positive."""
     weights = np.rint(share * RESOLUTION).astype(np.int64)
     return np.where(share > 0, np.maximum(weights, 1), 0)
 

@@ -1,4 +1,4 @@
-"""The order of a mixture as arithmetic: which unit stands at a position, and the how-manieth of it that is."""
+"""The order of a mixture as arithmetic: which unit stands at a position, and its number there."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ MAX_TOTAL = 2**31  # the arithmetic below stays within 64 bits for totals under 
 class Schedule:
     """An endless sequence of units in which every prefix holds each unit at its rate, to within two rows.
 
-    The units are the leaves of the Huffman tree of their weights. At a node of weight w whose left child weighs
-    a, the first n positions send `left(n) = floor(n * a / w + 1/2)` to the left and the rest to the right. So a
-    position's way down, and its number within its unit, follow from integers alone: no prefix, no state, time
-    proportional to the depth.
+    The units are the leaves of the Huffman tree of their weights. At a node of weight w whose left child
+    weighs a, the first n positions send `left(n) = floor(n * a / w + 1/2)` to the left and the rest to the
+    right. So a position's way down, and its number within its unit, follow from integers alone: no prefix,
+    no state, time proportional to the depth.
 
     Example: weights `[2, 1]` give units `0 1 0 0 1 0 0 1 0 …`, of which position 4 is number 1 of unit 1.
 
-    **The bound.** Let a leaf's ancestors, from its parent to the root, weigh a_1 < a_2 < …, and the leaf a_0. Each
-    node rounds by at most 1/2 for both children, and a rounding at the node of weight a_k is passed down scaled by
-    a_0 / a_(k-1). The error at the leaf is therefore at most 1/2 * (1 + a_0/a_1 + a_0/a_2 + …). When Huffman's
-    algorithm merged two nodes into the one of weight a_k they were the lightest of all, so the sibling that joins
-    it later weighs at least as much as either: a_(k+1) >= a_k + a_(k-1). The a_k grow at least as the Fibonacci
-    numbers 1, 1, 2, 3, 5, …, and the error is at most half the sum of their reciprocals, 3.36 / 2 = 1.68 rows.
+    **The bound.** Let a leaf's ancestors, from its parent to the root, weigh a_1 < a_2 < …, and the leaf
+    a_0. Each node rounds by at most 1/2 for both children, and a rounding at the node of weight a_k is
+    passed down scaled by a_0 / a_(k-1). The error at the leaf is therefore at most 1/2 * (1 + a_0/a_1 +
+    a_0/a_2 + …). When Huffman's algorithm merged two nodes into the one of weight a_k they were the lightest
+    of all, so the sibling that joins it later weighs at least as much as either: a_(k+1) >= a_k + a_(k-1).
+    The a_k grow at least as the Fibonacci numbers 1, 1, 2, 3, 5, …, and the error is at most half the sum of
+    their reciprocals, 3.36 / 2 = 1.68 rows.
 
     Args:
         weights: One integer per unit, zero for a unit that never occurs; their sum is below 2**31.
@@ -47,13 +48,13 @@ class Schedule:
         self.total = int(sum(map(int, self.weights)))
         if not len(self.weights) or self.weights.min() < 0 or not 0 < self.total < MAX_TOTAL:
             raise MixtureError(
-                f"The weights of a schedule must not be negative, and their sum positive and below {MAX_TOTAL}.",
+                f"A schedule's weights must not be negative, and their sum lie in 1 … {MAX_TOTAL - 1}.",
                 found=self.weights.tolist()[:20],
             )
         self._grow()
 
     def _grow(self) -> None:
-        """The Huffman tree as arrays: nodes below `len(weights)` are leaves, and units; the others have children."""
+        """The Huffman tree as arrays: the first `len(weights)` nodes are leaves, the others have children."""
         weights = [int(weight) for weight in self.weights]
         queue = [(weight, node) for node, weight in enumerate(weights) if weight]
         heapq.heapify(queue)
@@ -85,7 +86,9 @@ class Schedule:
         """How often each unit occurs among the first n positions, (units,) int64; they sum to n."""
         counts = np.zeros(len(self._weight), dtype=np.int64)
         counts[self._root] = n
-        for node in range(len(self._weight) - 1, len(self.weights) - 1, -1):  # parents stand after their children
+        for node in range(
+            len(self._weight) - 1, len(self.weights) - 1, -1
+        ):  # parents stand after their children
             left = int(self._sent_left(np.array([node]), counts[node : node + 1])[0])
             counts[self._left[node]] = left
             counts[self._right[node]] = counts[node] - left

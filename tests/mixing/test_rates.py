@@ -79,9 +79,9 @@ def test_maximum_repetition_over_a_horizon_by_hand() -> None:
 def test_maximum_repetition_without_a_horizon_is_for_one_pass() -> None:
     units = [unit(10, weight=100.0), unit(90, "b")]
     assert shares(units, Rates(max_repetition=3)) == pytest.approx([0.3, 0.7])
-    assert shares([unit(10, weight=100.0, max_repetition=2), unit(90, "b")], Rates(max_repetition=3)) == pytest.approx(
-        [0.2, 0.8]
-    )
+    assert shares(
+        [unit(10, weight=100.0, max_repetition=2), unit(90, "b")], Rates(max_repetition=3)
+    ) == pytest.approx([0.2, 0.8])
 
 
 def test_a_horizon_beyond_all_repetition_is_refused() -> None:

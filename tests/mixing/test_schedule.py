@@ -47,16 +47,23 @@ def test_local_numbers_count_up_without_gap_at_any_place(weights: list[int], sta
     for unit in range(len(weights)):
         got = local[units == unit]
         assert got.tolist() == list(range(before[unit], before[unit] + len(got)))
-    assert schedule.counts(start + 300).tolist() == (before + np.bincount(units, minlength=len(weights))).tolist()
+    assert (
+        schedule.counts(start + 300).tolist()
+        == (before + np.bincount(units, minlength=len(weights))).tolist()
+    )
     assert before.sum() == start
 
 
 @given(weight_lists, st.lists(st.integers(0, 2**55), min_size=1, max_size=20))
-def test_counts_are_within_two_rows_far_out_and_in_exact_arithmetic(weights: list[int], ns: list[int]) -> None:
+def test_counts_are_within_two_rows_far_out_and_in_exact_arithmetic(
+    weights: list[int], ns: list[int]
+) -> None:
     schedule, total = Schedule(weights), sum(weights)
     for n in ns:
         for count, weight in zip(schedule.counts(n).tolist(), weights, strict=True):
-            assert abs(count * total - n * weight) <= 1.68 * total  # Python's integers: no rounding, no overflow
+            assert (
+                abs(count * total - n * weight) <= 1.68 * total
+            )  # Python's integers: no rounding, no overflow
 
 
 @given(weight_lists, st.permutations(range(200)))
@@ -94,5 +101,5 @@ def test_zero_weights_never_occur_and_one_unit_is_enough() -> None:
 
 @pytest.mark.parametrize("weights", [[], [0, 0], [3, -1], [2**31, 1]])
 def test_bad_weights_are_refused(weights: list[int]) -> None:
-    with pytest.raises(MixtureError, match="weights of a schedule"):
+    with pytest.raises(MixtureError, match="schedule's weights"):
         Schedule(weights)

@@ -1,0 +1,119 @@
+"""A mixture for the eye: the tree of its sources, and the table of its proportions."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.tree import Tree
+
+from mtft.mixing.proportions import Proportion, summed
+
+if TYPE_CHECKING:
+    from mtft.mixing.mixture import Mixture
+    from mtft.tasks import Task
+
+
+def describe(mixture: Mixture, n_positions: int, width: int) -> str:
+    """Tree, table per task, table per language and table per cell, as plain text."""
+    lines = mixture.proportions(n_positions)
+    unit = mixture.index.length_unit
+    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
+    console.print(source_tree(mixture))
+    by_task = summed(lines, lambda line: line.task)
+    console.print(_table(f"By task, {n_positions:,} positions", ["task"], by_task.values(), unit))
+    by_language = sorted(summed(lines, lambda line: line.language).values(), key=lambda line: -line.positions)
+    console.print(_table("By language", ["language"], by_language, unit))
+    console.print(_table("By task and language", ["cluster", "task", "config", "language"], lines, unit))
+    text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO above
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def source_tree(mixture: Mixture) -> Tree:
+    """Sides → clusters → tasks with their languages, rows, templates, licence and drops."""
+    spec, cells = mixture.built.spec, mixture.built.cells
+    tree = Tree(f"{spec.name} · {spec.title} · fingerprint {mixture.fingerprint} · seed {mixture.seed}")
+    rates = mixture.rates
+    tree.add(
+        f"rates: {rates.kind}, cap {rates.cap or 'none'}, "
+        f"temperature {rates.temperature_language:g} per language, {rates.temperature_cluster:g} per cluster, "
+        f"at most {rates.max_repetition or 'any number of'} repetitions"
+    )
+    trained = tree.add(f"trained: {len(mixture):,} rows in {len(cells.train)} cells")
+    for cluster, tasks in _by_cluster([cell.task for cell in cells.train]).items():
+        branch = trained.add(cluster)
+        for name, members in tasks.items():
+            branch.add(_trained_line(mixture, name, members))
+    for side, held in (
+        ("held out for validation", cells.validation),
+        ("held out for the report", cells.report),
+    ):
+        branch = tree.add(f"{side}: {len(held)} cells")
+        for cluster, tasks in _by_cluster(held).items():
+            for name, members in tasks.items():
+                branch.add(f"{cluster} / {name}: {_languages(members)}")
+    tree.add(f"dropped: {_counts(dropped_by_reason(mixture))}")
+    return tree
+
+
+def dropped_by_reason(mixture: Mixture) -> Counter[str]:
+    """Prompted rows left out of the whole mixture, by reason."""
+    total: Counter[str] = Counter()
+    for shard, unit in zip(mixture.built.shards, mixture.index.units, strict=True):
+        total.update(shard.summary.dropped)
+        total.update(unit.dropped)
+    return total
+
+
+def _trained_line(mixture: Mixture, name: str, members: Sequence[Task]) -> str:
+    chosen = [
+        u
+        for cell, u in zip(mixture.built.cells.train, mixture.index.units, strict=True)
+        if cell.task.name == name
+    ]
+    rows, examples = sum(unit.rows for unit in chosen), sum(unit.examples for unit in chosen)
+    templates = len({template.id for task in members for template in task.templates})
+    licence = members[0].card.licence
+    counts = f"{rows:,} rows, {examples:,} prompted with {templates} templates"
+    return f"{name}: {counts}, {licence}: {_languages(members)}"
+
+
+def _languages(tasks: Sequence[Task]) -> str:
+    """The configurations where they say more than the language, as a translation's direction does."""
+    return " ".join(task.config if len(task.languages) > 1 else task.language for task in tasks)
+
+
+def _by_cluster(tasks: Sequence[Task]) -> dict[str, dict[str, list[Task]]]:
+    result: dict[str, dict[str, list[Task]]] = {}
+    for task in tasks:
+        result.setdefault(task.cluster, {}).setdefault(task.name, []).append(task)
+    return result
+
+
+def _counts(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts.most_common()) or "none"
+
+
+def _table(title: str, keys: list[str], lines: Iterable[Proportion], unit: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for key in keys:
+        table.add_column(key)
+    for head in ("rows", "prompted", "positions", "share", "epochs", f"input {unit}", f"target {unit}"):
+        table.add_column(head, justify="right")
+    for line in lines:
+        table.add_row(
+            *(getattr(line, key) for key in keys),
+            f"{line.rows:,}",
+            f"{line.examples:,}",
+            f"{line.positions:,}",
+            f"{line.share:.2%}",
+            f"{line.epochs:.2f}",
+            f"{line.input_tokens:,.0f}",
+            f"{line.target_tokens:,.0f}",
+        )
+    return table

@@ -1,0 +1,74 @@
+"""A mixture for the record, as plain data: what decided it, what is in it, what was left out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from mtft import __version__
+from mtft.mixing.describe import dropped_by_reason
+
+if TYPE_CHECKING:
+    from mtft.mixing.mixture import Mixture
+    from mtft.mixing.proportions import Proportion
+    from mtft.tasks import Task
+
+FORMAT = 1
+
+
+def manifest(mixture: Mixture, n_positions: int) -> dict[str, Any]:
+    """The manifest; JSON holds it as it is.
+
+    Keys: `format`, `mtft`, `name`, `title`, `fingerprint`, `seed`, `spec` (the file's settings), `rates`
+    (those used), `length_unit`, `measure`, `limits`, `rows`, `examples`, `dropped` (by reason, over all),
+    `guard`, `units` (one per trained cell, with its own counts, drops, sources, licence and proportions),
+    `held_out`.
+    """
+    built, index = mixture.built, mixture.index
+    limits = index.limits
+    return {
+        "format": FORMAT,
+        "mtft": __version__,
+        "name": built.spec.name,
+        "title": built.spec.title,
+        "fingerprint": mixture.fingerprint,
+        "seed": mixture.seed,
+        "spec": built.spec.as_dict(),
+        "rates": asdict(mixture.rates),
+        "length_unit": index.length_unit,
+        "measure": index.measure,
+        "limits": {
+            "max_input_tokens": limits.max_input_tokens,
+            "max_target_tokens": limits.max_target_tokens,
+        },
+        "rows": len(mixture),
+        "examples": sum(unit.examples for unit in index.units),
+        "n_positions": n_positions,
+        "dropped": dict(dropped_by_reason(mixture)),
+        "guard": {"evaluated_cells": len(built.cells.evaluated), "evaluation_groups": len(built.evaluated)},
+        "units": [_unit(mixture, n, line) for n, line in enumerate(mixture.proportions(n_positions))],
+        "held_out": {
+            "validation": [_cell(task) for task in built.cells.validation],
+            "report": [_cell(task) for task in built.cells.report],
+        },
+    }
+
+
+def _cell(task: Task) -> dict[str, Any]:
+    return {"task": task.name, "config": task.config, "language": task.language, "cluster": task.cluster}
+
+
+def _unit(mixture: Mixture, number: int, line: Proportion) -> dict[str, Any]:
+    task, shard = mixture.built.cells.train[number].task, mixture.built.shards[number]
+    unit = mixture.index.units[number]
+    return {
+        **asdict(line),
+        "key": task.key,
+        "licence": task.card.licence,
+        "weight": int(mixture.schedule.weights[number]),
+        "templates": [{"id": template.id, "name": template.name} for template in task.templates],
+        "sources": sorted({origin.source_revision for origin in shard.summary.origins}),
+        "shard": shard.key,
+        "dropped": {**shard.summary.dropped, **unit.dropped},
+        "problems": shard.summary.problems,
+    }

@@ -1,0 +1,154 @@
+"""The mixture itself: an endless, reproducible order over a build, every position computable alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mtft.mixing.build import BuiltMixture
+from mtft.mixing.describe import describe
+from mtft.mixing.index import Lengths, MixtureIndex
+from mtft.mixing.manifest import manifest
+from mtft.mixing.permutation import mixed, permuted, stable_key
+from mtft.mixing.proportions import Proportion, proportions
+from mtft.mixing.rates import Rates, Unit, quantised, shares
+from mtft.mixing.schedule import Integers, Schedule
+from mtft.tasks.records import Example
+
+
+class Mixture:
+    """Position → (unit, row, template) → example.
+
+    A unit is a trained cell. At each position the schedule names the unit; within it, no row repeats before
+    all were used, each epoch has an order of its own, and a row shows another of its templates each epoch
+    until it has shown them all.
+
+    Args:
+        built: The rendered rows.
+        index: Which of them train, and their lengths.
+        rates: How units share positions; by default the specification's.
+        seed: Of the order; by default the specification's.
+        horizon: Positions over which a maximum repetition is held; by default one pass over all rows.
+
+    Raises:
+        MixtureError: No row is left, or the maximum repetition does not fill the horizon.
+    """
+
+    def __init__(
+        self,
+        built: BuiltMixture,
+        index: MixtureIndex,
+        rates: Rates | None = None,
+        seed: int | None = None,
+        *,
+        horizon: int | None = None,
+    ) -> None:
+        self.built = built
+        self.index = index
+        self.rates = rates or built.spec.rates
+        self.seed = built.spec.seed if seed is None else seed
+        self.sizes = np.array([unit.rows for unit in index.units], dtype=np.int64)
+        self.shares = shares(self._units(), self.rates, horizon=horizon)
+        self.schedule = Schedule(quantised(self.shares))
+        self._records = np.concatenate([unit.records for unit in index.units])
+        self._first_record = _offsets([unit.examples for unit in index.units])
+        starts = [unit.starts + first for unit, first in zip(index.units, self._first_record, strict=True)]
+        self._starts = np.concatenate([*starts, [len(self._records)]])
+        self._first_row = _offsets(self.sizes.tolist())
+        keys = [stable_key(self.seed, shard.summary.unit) for shard in built.shards]
+        self._keys = np.array(keys, dtype=np.uint64)
+
+    def __len__(self) -> int:
+        """Rows of one pass: every kept row of every unit once. Positions go on beyond."""
+        return int(self.sizes.sum())
+
+    def at(self, positions: Sequence[int] | Integers) -> tuple[Integers, Integers, Integers]:
+        """What stands at each position: the unit, the row's number among the unit's kept rows, the
+        template's number.
+
+        All (n,) int64. The template's number is its place in the unit's `Task.templates`.
+        """
+        unit, row, record = self._place(positions)
+        template = np.array(
+            [self._templates[u][r] for u, r in zip(unit, record, strict=True)], dtype=np.int64
+        )
+        return unit, row, template
+
+    def example(self, position: int) -> Example:
+        """The example at a position."""
+        return self.examples([position])[0]
+
+    def examples(self, positions: Sequence[int] | Integers) -> list[Example]:
+        """The examples at some positions; only their own records are read."""
+        unit, _, record = self._place(positions)
+        return [self.built.shards[u].example(r) for u, r in zip(unit.tolist(), record.tolist(), strict=True)]
+
+    def lengths(self, positions: Sequence[int] | Integers) -> tuple[Lengths, Lengths]:
+        """Tokens of the prompts and targets at some positions, both (n,) int32; no text is read."""
+        unit, _, record = self._place(positions)
+        found = np.zeros((2, len(unit)), dtype=np.int32)
+        for number in np.unique(unit):
+            where = unit == number
+            found[:, where] = self.index.units[number].lengths[:, record[where]]
+        return found[0], found[1]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of everything that decides which text stands at which position."""
+        state = hashlib.sha256(repr((self.seed, self.schedule.weights.tolist())).encode())
+        for shard, unit in zip(self.built.shards, self.index.units, strict=True):
+            state.update(f"{shard.summary.unit}\n{shard.key}\n".encode())
+            state.update(unit.records.tobytes())
+        return state.hexdigest()[:16]
+
+    def proportions(self, n_positions: int | None = None) -> list[Proportion]:
+        """What the first `n_positions` hold of each unit; by default of one pass."""
+        return proportions(self, len(self) if n_positions is None else n_positions)
+
+    def describe(self, n_positions: int | None = None, *, width: int = 120) -> str:
+        """The tree of sources and the proportion table, as text of at most `width` columns."""
+        return describe(self, len(self) if n_positions is None else n_positions, width)
+
+    def manifest(self, n_positions: int | None = None) -> dict[str, Any]:
+        """Settings, sources, counts, drop reasons and proportions as plain data."""
+        return manifest(self, len(self) if n_positions is None else n_positions)
+
+    def _units(self) -> list[Unit]:
+        return [
+            Unit(
+                size=index.rows,
+                task=cell.task.name,
+                cluster=cell.task.cluster,
+                language=cell.task.language,
+                weight=cell.weight,
+                max_repetition=cell.max_repetition,
+            )
+            for cell, index in zip(self.built.cells.train, self.index.units, strict=True)
+        ]
+
+    def _place(self, positions: Sequence[int] | Integers) -> tuple[Integers, Integers, Integers]:
+        """Unit, row among its kept rows, and record in its shard, at each position; all (n,) int64."""
+        unit, local = self.schedule.locate(np.asarray(positions, dtype=np.int64))
+        size = self.sizes[unit]
+        epoch, turn = np.divmod(local, size)
+        order = mixed(self._keys[unit] + mixed(epoch.astype(np.uint64)))
+        row = permuted(turn, size, order)
+        first = self._first_row[unit] + row
+        start, templates = self._starts[first], self._starts[first + 1] - self._starts[first]
+        begin = mixed(self._keys[unit] ^ mixed(row.astype(np.uint64))) % templates.astype(np.uint64)
+        record = self._records[start + (begin.astype(np.int64) + epoch) % templates]
+        return unit, row, record
+
+    @cached_property
+    def _templates(self) -> list[npt.NDArray[np.int16]]:
+        return [shard.column("template") for shard in self.built.shards]
+
+
+def _offsets(counts: Sequence[int]) -> Integers:
+    """Where each of consecutive runs begins. Example: `[3, 2]` gives `[0, 3]`."""
+    return np.cumsum([0, *counts], dtype=np.int64)[:-1]

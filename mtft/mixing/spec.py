@@ -1,0 +1,193 @@
+"""What a mixture is asked to be: its YAML file, read strictly."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtft.errors import MixtureError
+from mtft.mixing.cells import Entry, HeldOut, MixtureCells, divide
+from mtft.mixing.rates import Rates
+from mtft.mixing.settings import Section, read_yaml
+from mtft.resources import builtin_folder, find_yaml
+
+if TYPE_CHECKING:
+    from mtft.prompting import TemplateCollection
+    from mtft.tasks import CardIndex, Task
+
+_KEYS = ("name", "title", "seed", "tasks", "held_out", "rates", "limits")
+_ENTRY_KEYS = tuple(field.name for field in dataclasses.fields(Entry))
+_RATE_KEYS = tuple(field.name for field in dataclasses.fields(Rates))
+_HELD_KEYS = tuple(field.name for field in dataclasses.fields(HeldOut))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long an example may be, in tokens; a longer one is dropped whole and counted, never cut.
+
+    Attributes:
+        max_input_tokens: Longest prompt; None for any.
+        max_target_tokens: Longest target, end-of-sequence included; None for any.
+    """
+
+    max_input_tokens: int | None = None
+    max_target_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class MixtureSpec:
+    """A mixture's file: tasks, what is held out, rates, limits.
+
+    Attributes:
+        name: Names the mixture in manifests and reports.
+        title: One line on what it is.
+        seed: Of random choices in templates, of the draw of `max_rows`, and by default of the order.
+        entries: The listed tasks, in the file's order; what is held out is listed too.
+        validation: What selects checkpoints: never trained on, never reported.
+        report: What is reported: never trained on, never looked at for selection.
+        rates: How the units share the positions.
+        limits: How long an example may be.
+        path: The file.
+    """
+
+    name: str
+    title: str
+    seed: int
+    entries: tuple[Entry, ...]
+    validation: HeldOut
+    report: HeldOut
+    rates: Rates
+    limits: Limits
+    path: Path
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> MixtureSpec:
+        """The mixture of that name among the built-in ones, or in that file.
+
+        Raises:
+            ConfigError: There is none; the nearest names are given.
+            MixtureError: The file is malformed: unknown key, wrong type, a task listed twice, overlapping
+                sides.
+        """
+        path = find_yaml(name_or_path, builtin_folder("recipes") / "mixtures", what="mixture")
+        top = Section(read_yaml(path), str(path), _KEYS)
+        held = Section(top.raw("held_out"), f"{path}: held_out", ("validation", "report"))
+        spec = cls(
+            name=top.text("name"),
+            title=top.text("title", top.text("name")),
+            seed=top.whole("seed", 0, least=0) or 0,
+            entries=_entries(top, path),
+            validation=_held_out(held, "validation"),
+            report=_held_out(held, "report"),
+            rates=_rates(top, path),
+            limits=_limits(top, path),
+            path=path,
+        )
+        _check_sides(spec)
+        return spec
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything in the file that decides rows or order."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as plain data, without the place they were read from."""
+        content = dataclasses.asdict(self)
+        del content["path"]
+        return content
+
+    def resolve(self, index: CardIndex, collection: TemplateCollection) -> MixtureCells:
+        """The cells (one language of one task each) that the file asks for, divided into its three sides.
+
+        Raises:
+            MtftError: A task, language, template or cluster does not exist; the nearest names are given.
+        """
+        return divide(self.entries, self.validation, self.report, index, collection, str(self.path))
+
+    def validation_cells(self, index: CardIndex, collection: TemplateCollection) -> list[Task]:
+        """The cells held out for validation."""
+        return list(self.resolve(index, collection).validation)
+
+    def report_cells(self, index: CardIndex, collection: TemplateCollection) -> list[Task]:
+        """The cells held out for the report."""
+        return list(self.resolve(index, collection).report)
+
+
+def _entries(top: Section, path: Path) -> tuple[Entry, ...]:
+    listed = top.raw("tasks")
+    if not isinstance(listed, list) or not listed:
+        raise MixtureError("`tasks` must be a list of at least one task.", found=listed, where=path)
+    entries = tuple(_entry(item, f"{path}: tasks[{i}]") for i, item in enumerate(listed))
+    names = [entry.task for entry in entries]
+    for name in names:
+        if names.count(name) > 1:
+            raise MixtureError(
+                "A task must be listed once.",
+                found=f"`{name}` {names.count(name)} times",
+                where=path,
+                remedy="Give all its languages and templates in one entry.",
+            )
+    return entries
+
+
+def _entry(item: Any, where: str) -> Entry:
+    section = Section({"task": item} if isinstance(item, str) else item, where, _ENTRY_KEYS)
+    if "languages" in section and "exclude_languages" in section:
+        raise MixtureError("An entry gives `languages` or `exclude_languages`, not both.", where=where)
+    return Entry(
+        task=section.text("task"),
+        languages=section.texts("languages"),
+        exclude_languages=section.texts("exclude_languages"),
+        templates=section.texts("templates"),
+        prompt_languages=section.texts("prompt_languages"),
+        weight=section.number("weight") or 1.0,
+        max_rows=section.whole("max_rows"),
+        max_repetition=section.number("max_repetition"),
+    )
+
+
+def _held_out(held: Section, side: str) -> HeldOut:
+    section = Section(held.raw(side), f"{held.where}.{side}", _HELD_KEYS)
+    for pair in section.texts("pairs"):
+        if not all(pair.rpartition(":")):
+            raise MixtureError("A pair must be `task:language`.", found=f"`{pair}`", where=section.where)
+    return HeldOut(**{key: section.texts(key) for key in _HELD_KEYS})
+
+
+def _rates(top: Section, path: Path) -> Rates:
+    section = Section(top.raw("rates"), f"{path}: rates", _RATE_KEYS)
+    try:
+        return Rates(
+            kind=section.text("kind", "proportional"),  # type: ignore[arg-type]  # checked by Rates
+            cap=section.whole("cap"),
+            temperature_language=section.number("temperature_language") or 1.0,
+            temperature_cluster=section.number("temperature_cluster") or 1.0,
+            max_repetition=section.number("max_repetition"),
+        )
+    except MixtureError as error:
+        if error.where is not None:
+            raise
+        raise MixtureError(error.rule, found=error.found, where=section.where, remedy=error.remedy) from error
+
+
+def _limits(top: Section, path: Path) -> Limits:
+    section = Section(top.raw("limits"), f"{path}: limits", ("max_input_tokens", "max_target_tokens"))
+    return Limits(section.whole("max_input_tokens"), section.whole("max_target_tokens"))
+
+
+def _check_sides(spec: MixtureSpec) -> None:
+    """Selection never looks at what is reported: no name stands on both held-out sides."""
+    for key in _HELD_KEYS:
+        both: Collection[str] = set(getattr(spec.validation, key)) & set(getattr(spec.report, key))
+        if both:
+            raise MixtureError(
+                "What is held out for the report must not be held out for validation too.",
+                found=f"{key}: {', '.join(sorted(both))}",
+                where=f"{spec.path}: held_out",
+            )
