@@ -106,9 +106,9 @@ class _Meter(NodeTransformer):
 
     def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802
         self.generic_visit(node)
-        for operand in (node, *node.ops):
-            if not isinstance(operand.expr, nodes.Const):
-                operand.expr = _filtered(operand.expr, "%read")
+        node.expr = _read(node.expr)
+        for operand in node.ops:
+            operand.expr = _read(operand.expr)
         return node
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Getitem:  # noqa: N802
@@ -120,6 +120,11 @@ class _Meter(NodeTransformer):
         if self._strict and not literal:
             node.arg = _filtered(node.arg, "%index")
         return node
+
+
+def _read(expression: nodes.Expr) -> nodes.Expr:
+    """The expression as a comparison reads it."""
+    return expression if isinstance(expression, nodes.Const) else _filtered(expression, "%read")
 
 
 def _filtered(expression: nodes.Node, name: str, *arguments: nodes.Expr) -> nodes.Filter:

@@ -118,7 +118,8 @@ class TemplateEnvironment(SandboxedEnvironment):
         )
         self.strict = strict
         self.filters = {**TEMPLATE_FILTERS, **INTERNAL_FILTERS}
-        self.globals = dict(TEMPLATE_FUNCTIONS)
+        # The functions come with each rendering, so that a column may bear the name of one.
+        self.globals = {}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         # Jinja's hook between parsing and code generation.
