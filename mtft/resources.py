@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -57,3 +58,29 @@ def find_yaml(name_or_path: str | Path, folder: Path, *, what: str) -> Path:
         where=folder,
         remedy=nearest(stem, named),
     )
+
+
+def cache_folder() -> Path:
+    """Where rendered mixtures are kept between runs: `$MTFT_CACHE`, else the user's cache folder."""
+    named = os.environ.get("MTFT_CACHE")
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(named) if named else base / "mtft"
+
+
+def data_root(named: str | Path | None) -> Path | None:
+    """The folder of local datasets: the one that was named, else `$MTFT_DATA_ROOT`, else None.
+
+    Raises:
+        ConfigError: The folder does not exist.
+    """
+    chosen = named or os.environ.get("MTFT_DATA_ROOT")
+    if not chosen:
+        return None
+    folder = Path(chosen)
+    if not folder.is_dir():
+        raise ConfigError(
+            "The data root must be a folder.",
+            found=folder,
+            remedy="Give --data_root, or unset MTFT_DATA_ROOT; docs/data.md says what the folder holds.",
+        )
+    return folder

@@ -46,8 +46,8 @@ class RunArguments:
         default=0, metadata={"help": "Steps of short pretraining on raw text, for built-in sizes only."}
     )
     pretrain_learning_rate: float = field(default=1e-3, metadata={"help": "Peak rate of the pretraining."})
-    pretrain_batch_tokens: int = field(default=2048, metadata={"help": "Tokens per pretraining step."})
-    pretrain_sequence_length: int = field(default=64, metadata={"help": "Tokens per pretraining row."})
+    pretrain_batch_size: int = field(default=32, metadata={"help": "Rows per pretraining step."})
+    pretrain_row_length: int = field(default=64, metadata={"help": "Tokens per pretraining row."})
     evaluate: bool = field(default=True, metadata={"help": "Score the suite and write the report."})
     evaluate_base: bool = field(
         default=True, metadata={"help": "Score the model before finetuning too, for the comparison."}

@@ -1,0 +1,83 @@
+"""The data side of a run: cards, templates, mixture and suite, all checked before any model is loaded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, repeat
+from pathlib import Path
+
+from mtft.evaluation import EvalExample, Suite
+from mtft.mixing import BuiltMixture, MixtureSpec, build_mixture
+from mtft.prompting import TemplateCollection
+from mtft.resources import builtin_folder, cache_folder, data_root
+from mtft.runs.arguments import RunArguments
+from mtft.runs.folder import on_main_first
+from mtft.synthetic import world
+from mtft.tasks import CardIndex, Problems, Sources
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Library:
+    """Task cards and templates, the user's own before the built-in ones, and how rows are reached."""
+
+    cards: CardIndex
+    templates: TemplateCollection
+    sources: Sources
+
+    @classmethod
+    def open(cls, prompts: list[str], root: str | None, *, strict: bool) -> Library:
+        """The cards and templates of these folders and of mtft.
+
+        Raises:
+            MtftError: A folder or a card in it is malformed, or the data root is no folder.
+        """
+        folders = [*map(Path, prompts), builtin_folder("prompts")]
+        sources = Sources(data_root=data_root(root), strict=strict)
+        return cls(CardIndex.load(folders), TemplateCollection.from_folders(folders), sources)
+
+
+@dataclass(frozen=True)
+class RunData:
+    """What a run trains on and is scored on.
+
+    Attributes:
+        built: The mixture's rendered rows.
+        suite: What is evaluated, or None.
+        examples: The suite's examples.
+        problems: What was dropped while the suite was rendered; the mixture counts its own.
+    """
+
+    built: BuiltMixture
+    suite: Suite | None
+    examples: list[EvalExample]
+    problems: Problems
+
+    def documents(self, seed: int) -> Iterator[str]:
+        """Raw text to pretrain on: the micro-world's where the mixture stands in it, else the mixture's own, over and over."""
+        for cell in self.built.cells.train:
+            source = cell.task.card.source
+            if source.kind == "synthetic":
+                return world(**source.world).documents(seed)
+        return chain.from_iterable(self.built.texts() for _ in repeat(None))
+
+
+def prepare_data(run: RunArguments) -> RunData:
+    """Cards, templates, mixture and suite; the mixture is rendered by the main process, the others find it in the cache.
+
+    Raises:
+        MtftError: Anything the user gave is unknown, missing or malformed.
+    """
+    library = Library.open(run.prompts, run.data_root, strict=run.strict)
+    spec = MixtureSpec.load(run.mixture)
+    cells = spec.resolve(library.cards, library.templates)
+    suite = Suite.load(run.suite or spec.name).with_items(run.max_items_per_cell) if run.evaluate else None
+    problems = Problems(strict=run.strict)
+    examples = suite.examples(library.cards, library.templates, library.sources, problems, mixture=spec) if suite else []
+    with on_main_first() as main:
+        built = build_mixture(spec, cells, library.sources, cache_folder() / "mixtures", progress=main)
+    logger.info("%d rows to train on, %d examples to score.", sum(map(len, built.shards)), len(examples))
+    return RunData(built, suite, examples, problems)
