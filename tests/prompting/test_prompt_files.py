@@ -124,10 +124,10 @@ def test_subsets_and_datasets_with_a_slash(tmp_path: Path) -> None:
 def test_unknown_names_give_the_nearest(tmp_path: Path) -> None:
     write(tmp_path, entry())
     collection = TemplateCollection.from_folder(tmp_path)
-    with pytest.raises(TemplateError, match="Did you mean: demo?"):
+    with pytest.raises(TemplateError, match="Did you mean: demo"):
         collection.get("dmo")
     templates = collection.get("demo")
-    with pytest.raises(UnknownTemplateError, match="Did you mean: first?"):
+    with pytest.raises(UnknownTemplateError, match="Did you mean: first"):
         templates["frist"]
     with pytest.raises(UnknownTemplateError, match=ONE):
         templates.by_id(ONE[:-1] + "9")

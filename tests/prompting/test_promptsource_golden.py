@@ -92,11 +92,8 @@ def test_the_whole_collection_loads(collection: TemplateCollection) -> None:
 def test_the_whole_collection_compiles_and_the_linter_finds_its_known_faults(
     collection: TemplateCollection,
 ) -> None:
-    counts = Counter(
-        finding.rule
-        for key in collection.keys()
-        for finding in lint(collection.get(*key).values())  # noqa: SIM118
-    )
+    keys = collection.keys()
+    counts = Counter(finding.rule for key in keys for finding in lint(collection.get(*key).values()))
     assert counts["compiles"] == 0
     assert counts["choices-unused"] == 137
     assert counts["language"] == 0
