@@ -116,7 +116,7 @@ def shared_memory(place: Path = SHARED_MEMORY) -> Iterator[Finding]:
             BREAKS,
             "shared memory",
             found,
-            "Too little for DeepSpeed and data loader workers; give the container more (docker run --shm-size 2g).",
+            "Too little for DeepSpeed and data loader workers; give a container more: --shm-size 2g.",
         )
 
 

@@ -2,13 +2,205 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mtft.cli.options import DataRoot, Json, Prompts, Strict, collection_of, index_of
+from mtft.cli.output import console, note, say, say_json, say_table
+from mtft.errors import MtftError
+from mtft.resources import builtin_folder
+
+if TYPE_CHECKING:
+    from mtft.mixing import BuiltMixture, LengthMeasure, MixtureCells, MixtureSpec
+    from mtft.tasks import Task
+
 app = typer.Typer(help="Mixtures: list, describe, build, export.", no_args_is_help=True)
+MOST_WIDTH = 160
+Name = Annotated[str, typer.Argument(help="A built-in mixture's name, or the path of one.")]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder of rendered rows, which runs and builds share; default: in the user's cache."),
+]
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="Count tokens with this model's tokenizer, and apply the mixture's limits; else UTF-8 bytes."
+    ),
+]
 
 
 @app.command("list")
-def list_() -> None:
+def list_(as_json: Json = False) -> None:
     """The built-in mixtures."""
+    from mtft.mixing import MixtureSpec
+
+    folder = builtin_folder("recipes") / "mixtures"
+    specs = [MixtureSpec.load(path) for path in sorted(folder.rglob("*.yaml"))]
+    rows = [{"name": s.name, "tasks": len(s.entries), "title": s.title, "path": str(s.path)} for s in specs]
+    if as_json:
+        say_json(rows)
+    else:
+        say_table(
+            ("name", "tasks", "title"),
+            ([r["name"], r["tasks"], r["title"]] for r in rows),
+            numeric=("tasks",),
+        )
+
+
+@app.command()
+def describe(
+    name: Name,
+    positions: Annotated[
+        int | None, typer.Option(help="Examples to describe; default: one pass.", min=1)
+    ] = None,
+    cells: Annotated[bool, typer.Option("--cells", help="Only name the cells; reads no data.")] = False,
+    model: Model = None,
+    data_root: DataRoot = None,
+    prompts: Prompts = [],  # noqa: B006  # typer copies it
+    cache_dir: CacheDir = None,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> None:
+    """Sources, what is held out, and the table of proportions; rows are rendered if they are not yet."""
+    from mtft.mixing import Mixture, MixtureSpec
+
+    spec = MixtureSpec.load(name)
+    found = spec.resolve(index_of(prompts), collection_of(prompts))
+    if cells:
+        _say_cells(found, as_json=as_json)
+        return
+    built = _build(spec, found, data_root, cache_dir, strict=strict, progress=not as_json)
+    mixture = Mixture(built, built.index(_measure(model)))
+    if as_json:
+        say_json(mixture.manifest(positions))
+    else:
+        say(mixture.describe(positions, width=min(max(console().width, 80), MOST_WIDTH)).rstrip())
+        _note_problems(built.problems.as_dict())
+
+
+def _say_cells(cells: MixtureCells, *, as_json: bool) -> None:
+    sides: dict[str, Iterable[Task]] = {
+        "train": [cell.task for cell in cells],
+        "validation": cells.validation,
+        "report": cells.report,
+    }
+    columns = ("side", "cluster", "task", "language", "config", "templates")
+    rows = [
+        (side, task.cluster, task.name, task.language, task.config, len(task.templates))
+        for side, tasks in sides.items()
+        for task in tasks
+    ]
+    if as_json:
+        say_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        say_table(columns, rows, numeric=("templates",))
+
+
+@app.command()
+def build(
+    name: Name,
+    model: Model = None,
+    data_root: DataRoot = None,
+    prompts: Prompts = [],  # noqa: B006  # typer copies it
+    cache_dir: CacheDir = None,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> None:
+    """Render every row once; a build that was stopped goes on, and runs find the rows there."""
+    from mtft.mixing import Mixture, MixtureSpec
+
+    spec = MixtureSpec.load(name)
+    cells = spec.resolve(index_of(prompts), collection_of(prompts))
+    built = _build(spec, cells, data_root, cache_dir, strict=strict, progress=not as_json)
+    manifest = Mixture(built, built.index(_measure(model))).manifest()
+    if as_json:
+        say_json(manifest)
+        return
+    rows, examples = manifest["rows"], manifest["examples"]
+    say(f"{rows:,} rows, {examples:,} prompted, in {len(built.shards)} cells: {built.folder}")
+    _say_dropped(manifest["dropped"])
+    _note_problems(built.problems.as_dict())
+
+
+@app.command("export")
+def export_(
+    name: Name,
+    output_dir: Annotated[Path, typer.Option(help="Folder to write to.")],
+    format_: Annotated[
+        str, typer.Option("--format", help="jsonl (as xP3) or parquet (with provenance).")
+    ] = "jsonl",
+    model: Model = None,
+    data_root: DataRoot = None,
+    prompts: Prompts = [],  # noqa: B006  # typer copies it
+    cache_dir: CacheDir = None,
+    strict: Strict = False,
+    as_json: Json = False,
+) -> None:
+    """Write the mixture's prompted rows for other tools, in a folder per language."""
+    from mtft.mixing import MixtureSpec, export
+
+    spec = MixtureSpec.load(name)
+    cells = spec.resolve(index_of(prompts), collection_of(prompts))
+    built = _build(spec, cells, data_root, cache_dir, strict=strict, progress=not as_json)
+    written = export(built, built.index(_measure(model)), output_dir, format_)
+    if as_json:
+        say_json(written)
+    else:
+        say(f"{sum(written.values()):,} rows in {len(written):,} files: {output_dir}")
+
+
+def _build(
+    spec: MixtureSpec,
+    cells: MixtureCells,
+    data_root: Path | None,
+    cache_dir: Path | None,
+    *,
+    strict: bool,
+    progress: bool,
+) -> BuiltMixture:
+    from mtft.mixing import build_mixture
+    from mtft.tasks import Sources
+
+    folder = cache_dir or default_cache(os.environ)
+    return build_mixture(
+        spec, cells, Sources(data_root, strict=strict), folder, progress and sys.stdout.isatty()
+    )
+
+
+def default_cache(environ: Mapping[str, str]) -> Path:
+    """`mtft/mixtures` in the user's cache folder."""
+    named = environ.get("XDG_CACHE_HOME")
+    return (Path(named) if named else Path.home() / ".cache") / "mtft" / "mixtures"
+
+
+def _measure(model: str | None) -> LengthMeasure | None:
+    """Lengths by a model's tokenizer; the model itself is not loaded."""
+    if model is None:
+        return None
+    from transformers import AutoConfig, AutoTokenizer
+
+    from mtft.encoding import encoder_for
+
+    try:
+        config = AutoConfig.from_pretrained(model)
+        tokenizer = AutoTokenizer.from_pretrained(model)
+    except (OSError, ValueError) as error:
+        rule = "A model must be a folder or a Hub id with a configuration and a tokenizer."
+        raise MtftError(rule, found=str(error).partition("\n")[0], where=model) from error
+    return encoder_for(config, tokenizer).measure
+
+
+def _say_dropped(dropped: Mapping[str, int]) -> None:
+    for reason, count in sorted(dropped.items(), key=lambda item: -item[1]):
+        say(f"{count:>9,} {reason}")
+
+
+def _note_problems(problems: Mapping[str, Any]) -> None:
+    """What went wrong, on standard error."""
+    for message in problems.get("samples", ()):
+        note(message)

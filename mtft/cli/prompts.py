@@ -16,11 +16,13 @@ from mtft.cli.output import say, say_json, say_table
 from mtft.errors import ConfigError, TemplateError
 
 if TYPE_CHECKING:
-    from mtft.prompting import DatasetTemplates, Template
+    from mtft.prompting import DatasetTemplates, Template, TemplateCollection
 
 app = typer.Typer(help="Prompt templates: list, show, render, check.", no_args_is_help=True)
 Dataset = Annotated[str, typer.Argument(help="`dataset` or `dataset/subset`.")]
 LINT_FAILED = 1
+DATASET_COLUMNS = ("dataset", "templates", "languages")
+TEMPLATE_COLUMNS = ("name", "language", "choices", "metrics", "id")
 
 
 @app.command("list")
@@ -35,17 +37,18 @@ def list_(
     collection = collection_of(prompts)
     if dataset is not None:
         rows = [_facts(template) for template in collection.get(dataset).values()]
-        columns = ("name", "language", "choices", "metrics", "id")
     else:
-        found = (collection.get(name, subset) for name, subset in collection.keys())
-        rows = [_dataset_facts(templates) for templates in found]
-        columns = ("dataset", "templates", "languages")
+        rows = [_dataset_facts(templates) for templates in _all(collection)]
     if as_json:
         say_json(rows)
-    else:
-        say_table(
-            columns, ([_shown(row[column]) for column in columns] for row in rows), numeric=("templates",)
-        )
+        return
+    columns = DATASET_COLUMNS if dataset is None else TEMPLATE_COLUMNS
+    say_table(columns, ([_shown(row[column]) for column in columns] for row in rows), numeric=("templates",))
+
+
+def _all(collection: TemplateCollection) -> Iterator[DatasetTemplates]:
+    keys = collection.keys()
+    return (collection.get(name, subset) for name, subset in keys)
 
 
 def _shown(value: Any) -> str:
@@ -193,8 +196,8 @@ def lint(
     from mtft.prompting import lint as check
 
     collection = collection_of(prompts)
-    names = collection.keys() if dataset is None else [(dataset, None)]
-    findings = [finding for name, subset in names for finding in check(collection.get(name, subset).values())]
+    chosen = _all(collection) if dataset is None else [collection.get(dataset)]
+    findings = [finding for templates in chosen for finding in check(templates.values())]
     if as_json:
         say_json([vars(finding) for finding in findings])
     else:

@@ -34,7 +34,7 @@ def list_(
     rows = [
         _summary(card)
         for card in cards
-        if cluster in (None, card.cluster) and (language is None or language in card.languages)
+        if cluster in (None, card.cluster) and (language is None or language in languages_of(card))
     ]
     if as_json:
         say_json(rows)
@@ -44,12 +44,17 @@ def list_(
     say_table(columns, shown, numeric=("languages",))
 
 
+def languages_of(card: TaskCard) -> list[str]:
+    """The codes of all of a card's configurations."""
+    return sorted({card.language_of(config) for config in card.variants})
+
+
 def _summary(card: TaskCard) -> dict[str, Any]:
     return {
         "task": card.name,
         "title": card.title,
         "cluster": card.cluster,
-        "languages": sorted(card.languages),
+        "languages": languages_of(card),
         "source": card.source.kind,
         "licence": card.licence,
     }

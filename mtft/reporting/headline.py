@@ -144,7 +144,8 @@ def sentence(results: Results) -> str:
     if not parts:
         return f"{plural(total.cells, 'held-out cell')} had nothing to be compared with."
     won, measured = total.generalise
-    return f"{won} of {plural(measured, 'held-out cell')} generalise: {_listed(parts)}."
+    verb = "generalises" if measured == 1 else "generalise"
+    return f"{won} of {plural(measured, 'held-out cell')} {verb}: {_listed(parts)}."
 
 
 def _listed(parts: list[str]) -> str:
