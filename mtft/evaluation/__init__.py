@@ -1,1 +1,43 @@
-"""Zero-shot evaluation: suites, scoring engines, scorers, results."""
+"""Zero-shot evaluation: suites, scoring engines, scorers, results.
+
+Suite → EvalExample → requests → LikelihoodEngine, Generator → Scorer → Sample → EvaluationResults
+"""
+
+from mtft.evaluation.controls import bag_of_tokens_control, control_rows, control_samples
+from mtft.evaluation.evaluator import EngineSettings, evaluate
+from mtft.evaluation.examples import EvalCell, EvalExample, Sample
+from mtft.evaluation.generation import Generator
+from mtft.evaluation.likelihood import LikelihoodEngine
+from mtft.evaluation.metrics import METRICS, Metric
+from mtft.evaluation.protocols import PROTOCOLS, ProtocolEncoder, ScoringProtocol, find_protocol
+from mtft.evaluation.results import EvaluationResults, ModelInfo, cells_of, examples_fingerprint
+from mtft.evaluation.scorers import SCORERS, Scorer, find_scorer
+from mtft.evaluation.suite import Suite, SuiteTask
+
+__all__ = [
+    "METRICS",
+    "PROTOCOLS",
+    "SCORERS",
+    "EngineSettings",
+    "EvalCell",
+    "EvalExample",
+    "EvaluationResults",
+    "Generator",
+    "LikelihoodEngine",
+    "Metric",
+    "ModelInfo",
+    "ProtocolEncoder",
+    "Sample",
+    "Scorer",
+    "ScoringProtocol",
+    "Suite",
+    "SuiteTask",
+    "bag_of_tokens_control",
+    "cells_of",
+    "control_rows",
+    "control_samples",
+    "evaluate",
+    "examples_fingerprint",
+    "find_protocol",
+    "find_scorer",
+]

@@ -1,0 +1,172 @@
+"""The cells of a suite: from tasks and a mixture to what each cell is, seen in training or held out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from mtft.errors import SuiteError, nearest
+from mtft.evaluation.examples import EvalCell, Seen
+from mtft.evaluation.scorers import find_scorer
+from mtft.mixing.cells import languages_of
+
+if TYPE_CHECKING:
+    from mtft.mixing import MixtureCells
+    from mtft.prompting import Template, TemplateCollection
+    from mtft.tasks import CardIndex, Task
+
+MAX_NEW_TOKENS = 64
+
+
+class Wishes(Protocol):
+    """What a suite says of one task."""
+
+    @property
+    def task(self) -> str: ...  # noqa: D102
+    @property
+    def languages(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def exclude_languages(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def templates(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def prompt_languages(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def metrics(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One language of one task, as asked for.
+
+    Attributes:
+        task: The cell.
+        templates: Its templates; None stands for rows that are prompted already.
+        metrics: Scorers; none named: the card's.
+        max_items: Most items; None for all.
+    """
+
+    task: Task
+    templates: tuple[Template | None, ...]
+    metrics: tuple[str, ...] = ()
+    max_items: int | None = None
+
+
+def asked_of_task(
+    entry: Wishes, index: CardIndex, collection: TemplateCollection, max_items: int | None, *, where: str
+) -> list[Asked]:
+    """The languages of one listed task.
+
+    Raises:
+        SuiteError: A language to leave out is none of the task's, or nothing is left.
+        MtftError: The task, a language or a template is unknown.
+    """
+    tasks = index.get(entry.task).tasks(
+        languages=list(entry.languages) or None,
+        templates=list(entry.templates) or None,
+        prompt_languages=list(entry.prompt_languages) or None,
+        collection=collection,
+    )
+    known = {code for task in tasks for code in languages_of(task)}
+    for code in entry.exclude_languages:
+        if code not in known:
+            raise SuiteError(
+                "A language to leave out must be one of the task's.",
+                found=f"`{code}`",
+                where=f"{where}: {entry.task}",
+                remedy=nearest(code, known),
+            )
+    kept = [task for task in tasks if not set(languages_of(task)) & set(entry.exclude_languages)]
+    if not kept:
+        raise SuiteError("A listed task must keep a language.", found="none", where=f"{where}: {entry.task}")
+    return [Asked(task, tuple(task.templates) or (None,), entry.metrics, max_items) for task in kept]
+
+
+def asked_of_mixture(
+    cells: MixtureCells,
+    kinds: Collection[str],
+    *,
+    most_trained: int | None,
+    templates: Sequence[str],
+    max_items: int | None,
+) -> list[Asked]:
+    """The cells of a mixture: those held out for report or validation, and trained ones for contrast."""
+    tasks: list[Task] = []
+    if "report" in kinds:
+        tasks += cells.report
+    if "validation" in kinds:
+        tasks += cells.validation
+    if "trained" in kinds:
+        tasks += _spread([cell.task for cell in cells.train], most_trained)
+    return [Asked(task, _named(task, templates), (), max_items) for task in tasks]
+
+
+def _named(task: Task, names: Sequence[str]) -> tuple[Template | None, ...]:
+    """The task's templates of these names, or all where it has none of them."""
+    return tuple(t for t in task.templates if t.name in names) or tuple(task.templates) or (None,)
+
+
+def _spread(tasks: Sequence[Task], most: int | None) -> list[Task]:
+    """At most so many cells of each task, evenly spread over its languages in order."""
+    by_name: dict[str, list[Task]] = {}
+    for task in sorted(tasks, key=lambda t: t.key):
+        by_name.setdefault(task.name, []).append(task)
+    chosen = []
+    for found in by_name.values():
+        count = len(found) if most is None else min(most, len(found))
+        chosen += [found[place * len(found) // count] for place in range(count)]
+    return chosen
+
+
+def seen_in_training(task: Task, trained: MixtureCells | None) -> Seen:
+    """Whether the mixture trains on a cell, else what is new in it: the cluster, a language, or only the
+    pair.
+    """
+    if trained is None:
+        return "unknown"
+    cells = [cell.task for cell in trained.train]
+    if task.key in {t.key for t in cells}:
+        return "seen"
+    if task.cluster not in {t.cluster for t in cells}:
+        return "held_out_cluster"
+    spoken = {code for t in cells for code in languages_of(t)}
+    return "held_out_pair" if set(languages_of(task)) <= spoken else "held_out_language"
+
+
+def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection[str]) -> EvalCell:
+    """What is known of a cell before any of its rows is read."""
+    task, card = asked.task, asked.task.card
+    cells = [cell.task for cell in trained.train] if trained is not None else []
+    info = card.language_info(task.config)
+    if task.language in {code for t in cells for code in languages_of(t)}:
+        status = "trained"
+    else:
+        status = "pretrained_only" if {task.language, "all"} & set(pretrained) else "unseen"
+    return EvalCell(
+        task=task.name,
+        config=task.config,
+        cluster=task.cluster,
+        language=task.language,
+        seen=seen_in_training(task, trained),
+        metrics=_metrics(asked),
+        max_new_tokens=card.max_new_tokens or MAX_NEW_TOKENS,
+        title=card.title or task.name,
+        licence=card.licence,
+        cluster_trained=task.cluster in {t.cluster for t in cells},
+        language_status=status,
+        language_name=info.name,
+        script=info.script,
+    )
+
+
+def _metrics(asked: Asked) -> tuple[str, ...]:
+    """The scorers asked for, else the card's, else by whether templates offer choices."""
+    names = tuple(asked.metrics or asked.task.card.metrics)
+    if not names:
+        return (
+            ("accuracy",) if any(t is not None and t.answer_choices for t in asked.templates) else ("chrf",)
+        )
+    for name in names:
+        find_scorer(name, where=asked.task.name)
+    return tuple(dict.fromkeys(names))

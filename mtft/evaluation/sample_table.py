@@ -1,0 +1,59 @@
+"""`samples.parquet`: one row per scored example and model."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mtft.errors import RunError
+from mtft.evaluation.examples import Sample
+
+_TEXTS = pa.list_(pa.string())
+_TYPES = {
+    "choices": _TEXTS,
+    "targets": _TEXTS,
+    "loglikelihoods": pa.list_(pa.float64()),
+}
+SCHEMA = pa.schema([(f.name, _TYPES.get(f.name, pa.string())) for f in fields(Sample)])
+
+
+def write_samples(samples: Sequence[Sample], path: Path) -> None:
+    """Writes the samples under a temporary name beside `path` and renames it; `scores` is JSON text."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {f.name: [_cell(getattr(s, f.name)) for s in samples] for f in fields(Sample)}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(pa.table(columns, schema=SCHEMA), temporary, compression="zstd")
+    temporary.replace(path)
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """The samples of a file that `write_samples` wrote.
+
+    Raises:
+        RunError: The file is missing, or no such table.
+    """
+    try:
+        table = pq.read_table(path, columns=SCHEMA.names)
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise RunError(
+            "Samples must be a table that an evaluation wrote.", found=error, where=path
+        ) from error
+    return [_sample(row) for row in table.to_pylist()]
+
+
+def _sample(row: dict[str, object]) -> Sample:
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    values["scores"] = json.loads(str(values["scores"]))
+    return Sample(**values)  # type: ignore[arg-type]

@@ -1,0 +1,213 @@
+"""Suites: which tasks, languages and templates are evaluated, read strictly from YAML."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from mtft.errors import SuiteError, TaskError, nearest
+from mtft.evaluation.cells import Asked, asked_of_mixture, asked_of_task, eval_cell
+from mtft.evaluation.drawing import cell_examples
+from mtft.evaluation.examples import EvalExample
+from mtft.evaluation.protocols import PROTOCOLS
+from mtft.evaluation.scorers import find_scorer
+from mtft.mixing import MixtureSpec
+from mtft.resources import builtin_folder, find_yaml
+from mtft.tasks.division import Side
+from mtft.tasks.schema import build, read_mapping
+
+if TYPE_CHECKING:
+    from mtft.mixing import MixtureCells
+    from mtft.prompting import TemplateCollection
+    from mtft.tasks import CardIndex, Problems, Sources
+
+_SIDE_OF = {"report": "test", "trained": "test", "validation": "validation"}
+
+
+@dataclass(frozen=True)
+class SuiteTask:
+    """One task of a suite; in YAML its name alone will do.
+
+    Attributes:
+        task: The card's name.
+        languages: Codes to take; none named: all.
+        exclude_languages: Codes to leave out.
+        templates: Names of templates to take; none named: all.
+        prompt_languages: Languages of templates to take; none named: all.
+        metrics: Scorers instead of the card's.
+        max_items_per_cell: Instead of the suite's.
+    """
+
+    SHORTHAND: ClassVar[str] = "task"
+
+    task: str
+    languages: tuple[str, ...] = ()
+    exclude_languages: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
+    prompt_languages: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    max_items_per_cell: int | None = None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What is evaluated and how; one YAML file.
+
+    Attributes:
+        name: In results and reports.
+        title: For people.
+        protocol: Scoring protocol; None takes the model family's.
+        side: `test`, or `validation` for choosing checkpoints.
+        seed: Of random choices in templates.
+        max_items_per_cell: Most items per task and language, drawn by hash of the item group; None for all.
+        max_input_tokens: Longer prompts are unscored; None takes the protocol's limit.
+        tasks: The tasks; without any, the cells of `mixture`.
+        mixture: The mixture against which cells are seen or held out.
+        cells: Which of the mixture's cells: `report`, `trained`, `validation`.
+        trained_languages_per_task: Most trained cells of a task, for contrast; None for all.
+        templates: Names of templates to take, in cells of the mixture; none named: the mixture's.
+        pretrained_languages: Languages the base model was pretrained on, or `[all]`.
+        path: The file.
+    """
+
+    name: str
+    title: str = ""
+    protocol: str | None = None
+    side: str = "test"
+    seed: int = 0
+    max_items_per_cell: int | None = None
+    max_input_tokens: int | None = None
+    tasks: tuple[SuiteTask, ...] = ()
+    mixture: str | None = None
+    cells: tuple[str, ...] = ("report", "trained")
+    trained_languages_per_task: int | None = None
+    templates: tuple[str, ...] = ()
+    pretrained_languages: tuple[str, ...] = ()
+    path: Path = field(default=Path("suite.yaml"), metadata={"own": True})
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Suite:
+        """The built-in suite of that name, or the one in that file.
+
+        Raises:
+            ConfigError: There is none; the nearest names are given.
+            SuiteError: A key or a value in it breaks a rule.
+        """
+        path = find_yaml(name_or_path, builtin_folder("eval") / "suites", what="suite")
+        try:
+            suite = dataclasses.replace(build(cls, read_mapping(path), str(path)), path=path)
+        except TaskError as error:
+            rule = error.rule.replace("A card", "A suite")
+            raise SuiteError(rule, found=error.found, where=error.where, remedy=error.remedy) from None
+        suite._check()
+        return suite
+
+    def _check(self) -> None:
+        for what, name, options in (
+            ("side", self.side, {"test", "validation"}),
+            *(("protocol", self.protocol, PROTOCOLS) for _ in range(self.protocol is not None)),
+            *(("entry of `cells`", name, _SIDE_OF) for name in self.cells),
+        ):
+            if name not in options:
+                raise SuiteError(
+                    f"A suite's {what} must be known.",
+                    found=f"`{name}`",
+                    where=self.path,
+                    remedy=nearest(str(name), options),
+                )
+        if not self.tasks and self.mixture is None:
+            raise SuiteError("A suite must name `tasks` or a `mixture`.", where=self.path)
+        if not self.tasks and any(_SIDE_OF[name] != self.side for name in self.cells):
+            raise SuiteError(
+                "Validation cells are looked at on the validation side, reported ones on the test side.",
+                found=f"cells {list(self.cells)} on side {self.side}",
+                where=self.path,
+            )
+        for entry in self.tasks:
+            for metric in entry.metrics:
+                find_scorer(metric, where=f"{self.path}: {entry.task}")
+        for items in (self.max_items_per_cell, *(entry.max_items_per_cell for entry in self.tasks)):
+            if items is not None and items < 1:
+                raise SuiteError("`max_items_per_cell` must be at least 1.", found=items, where=self.path)
+
+    def with_items(self, max_items_per_cell: int | None) -> Suite:
+        """The suite with another cap, for all its tasks; None leaves it as it is."""
+        if max_items_per_cell is None:
+            return self
+        tasks = tuple(dataclasses.replace(task, max_items_per_cell=None) for task in self.tasks)
+        return dataclasses.replace(self, max_items_per_cell=max_items_per_cell, tasks=tasks)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything in the file that decides what is evaluated."""
+        content = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("path", "title")}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def examples(
+        self,
+        index: CardIndex,
+        collection: TemplateCollection,
+        sources: Sources,
+        problems: Problems,
+        *,
+        mixture: MixtureSpec | None = None,
+    ) -> list[EvalExample]:
+        """Every example of the suite, built and checked before any model is loaded.
+
+        Args:
+            index: The task cards.
+            collection: The templates.
+            sources: Where rows are.
+            problems: Counts what cannot be rendered or scored; fatal there under strict.
+            mixture: The mixture that a run trains on, in place of the suite's own.
+
+        Raises:
+            SuiteError: A cell is a validation cell of the mixture, or no example is left at all.
+            MtftError: A task, language or template is unknown; the nearest names are given.
+        """
+        spec = mixture or (MixtureSpec.load(self.mixture) if self.mixture else None)
+        trained = spec.resolve(index, collection) if spec else None
+        found: list[EvalExample] = []
+        side: Side = "test" if self.side == "test" else "validation"
+        for asked in self._asked(index, collection, trained):
+            cell = eval_cell(asked, trained, self.pretrained_languages)
+            found += cell_examples(asked, cell, side, sources, problems, seed=self.seed)
+        if not found:
+            raise SuiteError("A suite must have at least one example.", found="none", where=self.path)
+        return found
+
+    def _asked(
+        self, index: CardIndex, collection: TemplateCollection, trained: MixtureCells | None
+    ) -> list[Asked]:
+        """Tasks (one language each) with the suite's wishes for them."""
+        if not self.tasks:
+            assert trained is not None  # `_check`: no tasks, then a mixture
+            return asked_of_mixture(
+                trained,
+                self.cells,
+                most_trained=self.trained_languages_per_task,
+                templates=self.templates,
+                max_items=self.max_items_per_cell,
+            )
+        asked = []
+        for entry in self.tasks:
+            items = entry.max_items_per_cell or self.max_items_per_cell
+            asked += asked_of_task(entry, index, collection, items, where=str(self.path))
+        self._refuse_overlap(asked, trained)
+        return asked
+
+    def _refuse_overlap(self, asked: list[Asked], trained: MixtureCells | None) -> None:
+        """What selects checkpoints is never reported."""
+        selecting = {task.key for task in trained.validation} if trained is not None else set()
+        both = sorted({a.task.key for a in asked} & selecting)
+        if both and self.side == "test":
+            raise SuiteError(
+                "A cell that selects checkpoints must not be reported.",
+                found=", ".join(both),
+                where=self.path,
+                remedy="Leave it out of the suite, or out of the mixture's `held_out.validation`.",
+            )
