@@ -1,4 +1,4 @@
-"""From text to token ids, and from rows to steps and batches: tokenizer training, encoders, step plan, collator."""
+"""From text to ids, and from rows to steps and batches: tokenizer training, encoders, step plan, collator."""
 
 from mtft.encoding.collator import Batch, Collator
 from mtft.encoding.encoded import Encoded, TokenLimits

@@ -82,9 +82,10 @@ class Encoder(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of everything that decides the ids: the vocabulary and rules of the tokenizer, and the kind."""
+        """Hash of everything that decides the ids: the tokenizer's vocabulary and rules, and the kind."""
         backend = getattr(self.tokenizer, "backend_tokenizer", None)
-        rules = backend.to_str() if backend is not None else json.dumps(self.tokenizer.get_vocab(), sort_keys=True)
+        vocabulary = json.dumps(self.tokenizer.get_vocab(), sort_keys=True)
+        rules = vocabulary if backend is None else backend.to_str()
         return hashlib.sha256(f"{self.kind}\n{self.eos_id}\n{rules}".encode()).hexdigest()[:16]
 
     def _ids(self, texts: Sequence[str], *, special: bool) -> list[list[int]]:
@@ -156,7 +157,9 @@ class Seq2SeqEncoder(Encoder):
         """The targets' ids, ending in end-of-sequence; they do not depend on the prompts."""
         if not targets:
             return []
-        ids = self.tokenizer(text_target=list(targets), truncation=False, padding=False, verbose=False)["input_ids"]
+        ids = self.tokenizer(text_target=list(targets), truncation=False, padding=False, verbose=False)[
+            "input_ids"
+        ]
         return [self._ended(each) for each in ids]
 
     def _ended(self, ids: list[int]) -> Ids:

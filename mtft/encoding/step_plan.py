@@ -73,10 +73,11 @@ class StepPlan:
                 found=f"{processes} x {accumulation} x {micro_batch} = {slots} < {self.rows_per_step}",
                 remedy="Raise the gradient accumulation or the batch size per device.",
             )
-        dealt = np.full(slots, EMPTY, dtype=np.int64)
+        dealt: Positions = np.full(slots, EMPTY, dtype=np.int64)
         positions = self.positions(step)
         dealt[: len(positions)] = positions
-        return dealt.reshape(micro_batch, accumulation, processes).transpose(1, 2, 0)
+        shared: Positions = dealt.reshape(micro_batch, accumulation, processes).transpose(1, 2, 0)
+        return shared
 
 
 def accumulation_for(rows_per_step: int, *, processes: int, micro_batch: int) -> int:

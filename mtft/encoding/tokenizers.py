@@ -22,9 +22,7 @@ _SPECIAL_TOKENS: dict[str, tuple[str, ...]] = {
 }
 # A word is letters with their combining marks and joiners (Devanagari vowel signs, Persian half-spaces),
 # with the one space before it; digits and the rest are runs of their own.
-_WORD = Regex(
-    r" ?[\p{L}\p{M}\u200c\u200d]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}\u200c\u200d]+|\s+(?!\S)|\s"
-)
+_WORD = Regex(r" ?[\p{L}\p{M}\u200c\u200d]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}\u200c\u200d]+|\s+(?!\S)|\s")
 
 
 def minimum_vocabulary(family: Family) -> int:
@@ -82,7 +80,7 @@ def _check(vocab_size: int, family: str) -> None:
     least = len(_SPECIAL_TOKENS[family]) + 256
     if vocab_size < least:
         raise ConfigError(
-            f"The vocabulary of family {family} must hold at least {least} entries (special tokens and bytes).",
+            f"The vocabulary of family {family} must hold at least {least} entries (specials and bytes).",
             found=vocab_size,
         )
 
@@ -109,6 +107,6 @@ def _wrap(tokenizer: Tokenizer, family: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         clean_up_tokenization_spaces=False,
-        padding_side="right" if family == "mt5" else "left",  # as published: BLOOM generates from the right edge
+        padding_side="right" if family == "mt5" else "left",  # a causal model generates from the right edge
         **names,
     )

@@ -54,7 +54,9 @@ def build_model(
     builders = {"mt5": _mt5, "bloom": _bloom}
     if family not in builders:
         raise ModelError(
-            "A built-in model must be of a known family.", found=f"`{family}`", remedy=nearest(family, builders)
+            "A built-in model must be of a known family.",
+            found=f"`{family}`",
+            remedy=nearest(family, builders),
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import BloomForCausalLM, MT5ForConditionalGeneration
 
-from mtft.modeling.head import TargetLoss, adopt_head, target_loss
+from mtft.modeling.head import adopt_head, target_loss
 
 
 class _SavedAsParent:
@@ -54,7 +54,9 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
             **kwargs: Passed on to the library's forward.
         """
         if row_weights is None or labels is None:
-            return super().forward(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **kwargs)
+            return super().forward(
+                input_ids=input_ids, attention_mask=attention_mask, labels=labels, **kwargs
+            )
         outputs = self.transformer(input_ids, attention_mask=attention_mask, use_cache=False)
         hidden = outputs.last_hidden_state
         return target_loss(self.lm_head, hidden[:, :-1], labels[:, 1:], row_weights)
@@ -87,7 +89,9 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
             **kwargs: Passed on to the library's forward.
         """
         if row_weights is None or labels is None:
-            return super().forward(input_ids=input_ids, attention_mask=attention_mask, labels=labels, **kwargs)
+            return super().forward(
+                input_ids=input_ids, attention_mask=attention_mask, labels=labels, **kwargs
+            )
         encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         # padded labels lie to the right of all targets: the causal mask already hides them
         hidden = self.decoder(

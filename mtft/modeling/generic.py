@@ -48,7 +48,7 @@ def _through_logits(model: nn.Module, batch: dict[str, Tensor]) -> TargetLoss:
 
 def _is_encoder_decoder(model: nn.Module) -> bool:
     """Asked of the innermost model: DDP and DeepSpeed hide the configuration."""
-    inner = model
+    inner: Any = model
     while hasattr(inner, "module"):
         inner = inner.module
     return bool(getattr(getattr(inner, "config", None), "is_encoder_decoder", False))

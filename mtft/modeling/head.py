@@ -16,11 +16,11 @@ _CHUNK_NUMBERS = 2**26
 
 
 @dataclass
-class TargetLoss(ModelOutput):
+class TargetLoss(ModelOutput):  # type: ignore[misc]
     """What a forward with `row_weights` returns.
 
     Attributes:
-        loss: () float32; the sum over target tokens of row weight x negative log-likelihood. Carries the gradient.
+        loss: () float32 with gradient; the sum over target tokens of row weight x negative log-likelihood.
         count: () int64; target tokens in rows of weight above zero.
         row_losses: (rows,) float32, detached; each row's unweighted sum over its target tokens, in nats.
         row_counts: (rows,) int64; each row's target tokens.
@@ -116,7 +116,9 @@ class TargetHead(nn.Linear):
     weight on entry to the module that owns it.
     """
 
-    def forward(self, hidden: Tensor, targets: Tensor | None = None, token_weights: Tensor | None = None) -> Any:
+    def forward(
+        self, hidden: Tensor, targets: Tensor | None = None, token_weights: Tensor | None = None
+    ) -> Any:
         """Logits; with targets and weights, `chunked_cross_entropy`'s pair."""
         if targets is None or token_weights is None:
             return super().forward(hidden)

@@ -86,7 +86,7 @@ def load_model(
     auto = AutoModelForCausalLM if family == "causal" else AutoModelForSeq2SeqLM
     model = _guarded(
         name,
-        FAMILIES.get(family, auto).from_pretrained,  # type: ignore[attr-defined]
+        FAMILIES.get(family, auto).from_pretrained,
         revision=revision,
         use_safetensors=True,
         dtype=dtype or "auto",

@@ -14,8 +14,8 @@ _TARGET_MODULES: dict[str, list[str]] = {"bloom": ["query_key_value"], "mt5": ["
 def add_adapter(model: PreTrainedModel, kind: str, *, rank: int, alpha: int, dropout: float) -> Any:
     """The model with a trainable adapter on frozen weights; with kind `none` the model itself.
 
-    Source: Hu et al. 2022, "LoRA: Low-Rank Adaptation of Large Language Models", arXiv 2106.09685, section 4.2
-        (query and value projections).
+    Source: Hu et al. 2022, "LoRA: Low-Rank Adaptation of Large Language Models", arXiv 2106.09685,
+        section 4.2 (query and value projections).
     """
     if kind == "none":
         return model

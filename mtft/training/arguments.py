@@ -18,8 +18,8 @@ ADAPTERS = ("none", "lora")
 class MultitaskArguments(TrainingArguments):  # type: ignore[misc]
     """`TrainingArguments` with the loss normalisation, the global batch and the adapter.
 
-    Some defaults differ from the library's: TensorBoard is on, a log line comes every 10 steps, and generation
-    keeps its cache in saved configurations.
+    Some defaults differ from the library's: TensorBoard is on, a log line comes every 10 steps, and saved
+    configurations keep generation's cache.
     """
 
     loss_normalization: str = field(
@@ -36,11 +36,13 @@ class MultitaskArguments(TrainingArguments):  # type: ignore[misc]
             "Default: per_device_train_batch_size x gradient_accumulation_steps x processes."
         },
     )
-    peft: str = field(default="none", metadata={"help": "Adapter to train instead of all weights: `none` or `lora`."})
+    peft: str = field(
+        default="none", metadata={"help": "Adapter to train instead of all weights: `none` or `lora`."}
+    )
     lora_rank: int = field(default=8, metadata={"help": "Rank of LoRA's matrices."})
     lora_alpha: int = field(default=16, metadata={"help": "LoRA's scale, divided by the rank."})
     lora_dropout: float = field(default=0.0, metadata={"help": "Dropout before LoRA's matrices."})
-    report_to: None | str | list[str] = field(
+    report_to: str | list[str] | None = field(
         default="tensorboard", metadata={"help": "Trackers, `none` for none."}
     )
     logging_steps: float = field(default=10, metadata={"help": "Steps between two log lines."})
@@ -64,17 +66,20 @@ class MultitaskArguments(TrainingArguments):  # type: ignore[misc]
         value = getattr(self, name)
         if value not in choices:
             raise ConfigError(
-                f"`{name}` must be one of {', '.join(choices)}.", found=f"`{value}`", remedy=nearest(value, choices)
+                f"`{name}` must be one of {', '.join(choices)}.",
+                found=f"`{value}`",
+                remedy=nearest(value, choices),
             )
 
     def _accumulate_for_global_batch(self, rows: int) -> None:
         """Set the accumulation before the library hands it to DeepSpeed's settings."""
         if rows < 1:
             raise ConfigError("`global_batch_size` must be at least 1.", found=rows)
-        if self.gradient_accumulation_steps != 1:
+        given: int = self.gradient_accumulation_steps  # type: ignore[has-type]
+        if given != 1:
             raise ConfigError(
                 "Give `global_batch_size` or `gradient_accumulation_steps`, not both.",
-                found=f"{rows} and {self.gradient_accumulation_steps}",
+                found=f"{rows} and {given}",
             )
         processes = int(os.environ.get("WORLD_SIZE", "1"))
         self.gradient_accumulation_steps = accumulation_for(

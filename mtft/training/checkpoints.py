@@ -18,7 +18,7 @@ _SCHEMA = 1
 
 
 def write_manifest(checkpoint: Path, *, step: int, identity: Mapping[str, str]) -> None:
-    """Record the hash of every file and what the run is; written last, so that it marks a complete checkpoint.
+    """Record the hash of every file and what the run is; written last, it marks a complete checkpoint.
 
     Args:
         checkpoint: The folder.
@@ -55,7 +55,7 @@ def check_manifest(checkpoint: Path, *, identity: Mapping[str, str]) -> int:
 
 
 def find_checkpoint(folder: str | Path) -> Path | None:
-    """The latest complete checkpoint of a run, or None; one that was cut short while written is passed over."""
+    """The latest complete checkpoint of a run, or None; one cut short while written is passed over."""
     steps = {}
     for path in Path(folder).glob("checkpoint-*"):
         number = path.name.removeprefix("checkpoint-")

@@ -23,13 +23,14 @@ def refuse_lost_processes(environment: Mapping[str, str] | None = None) -> None:
         ConfigError: That happened.
     """
     env = os.environ if environment is None else environment
-    several = "MASTER_ADDR" in env and "ACCELERATE_MIXED_PRECISION" in env
+    several = "MASTER_ADDR" in env and env.get("ACCELERATE_USE_CPU", "").lower() in ("true", "1")
     alone = "WORLD_SIZE" not in env and not any(name in env for name in _MPI_SIZES)
     if several and alone:
         raise ConfigError(
             "A launch for several processes must start them.",
             found="a single process, although `accelerate launch` was told to start several on CPUs",
-            remedy="Use `torchrun --nproc_per_node 2 …` or `--config_file` with our accelerate/cpu_ddp.yaml.",
+            remedy="Use `torchrun --nproc_per_node 2 …` or `--config_file recipes/accelerate/cpu_ddp.yaml`; "
+            "for one process, unset MASTER_ADDR.",
         )
 
 
@@ -43,11 +44,13 @@ def refuse_data_parallel(n_gpu: int) -> None:
         raise ConfigError(
             "Every device needs a process of its own.",
             found=f"one process with {n_gpu} devices",
-            remedy="Start it with `accelerate launch` or `torchrun`, or show it one device (CUDA_VISIBLE_DEVICES=0).",
+            remedy="Use `accelerate launch` or `torchrun`, or show it one device (CUDA_VISIBLE_DEVICES=0).",
         )
 
 
-def refuse_half_precision(model: Any, mixed_precision: str, deepspeed_config: Mapping[str, Any] | None) -> None:
+def refuse_half_precision(
+    model: Any, mixed_precision: str, deepspeed_config: Mapping[str, Any] | None
+) -> None:
     """Refuse float16 with the T5 family, whose activations overflow it.
 
     Raises:

@@ -58,7 +58,7 @@ class PretrainArguments:
     def __post_init__(self) -> None:
         for name in ("max_steps", "batch_size", "row_length", "log_every"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"`{name}` must be at least 1.", found=getattr(self, name), where="pretraining")
+                raise ConfigError(f"`{name}` must be at least 1.", found=getattr(self, name))
         if not 0 < self.noise_density < 1:
             raise ConfigError("`noise_density` must lie between 0 and 1.", found=self.noise_density)
 
@@ -118,10 +118,11 @@ def pretrain(
     random = np.random.default_rng(chosen.seed)
     encoder_decoder = bool(model.config.is_encoder_decoder)  # type: ignore[union-attr]
     make = _span_batches(tokenizer, chosen, random) if encoder_decoder else _next_token_batch
+    batches = map(make, _row_batches(rows, chosen, random))
     seed_before = torch.random.get_rng_state()
     torch.manual_seed(chosen.seed)  # dropout
     try:
-        losses, seconds = _steps(model, (make(each) for each in _row_batches(rows, chosen, random)), chosen, on_step)
+        losses, seconds = _steps(model, batches, chosen, on_step)
     finally:
         torch.random.set_rng_state(seed_before)
     tenth = max(1, len(losses) // 10)
@@ -158,7 +159,9 @@ def text_rows(
     return stream[: rows * arguments.row_length].reshape(rows, arguments.row_length)
 
 
-def _token_lists(tokenizer: PreTrainedTokenizerBase, documents: Iterable[str], wanted: int) -> list[list[int]]:
+def _token_lists(
+    tokenizer: PreTrainedTokenizerBase, documents: Iterable[str], wanted: int
+) -> list[list[int]]:
     """Ids of document after document, each with end-of-sequence, until `wanted` tokens are there."""
     lists: list[list[int]] = []
     total, remaining = 0, iter(documents)
@@ -224,7 +227,10 @@ def _batch(inputs: Ids, labels: Ids) -> dict[str, torch.Tensor]:
 
 
 def _steps(
-    model: nn.Module, batches: Iterable[dict[str, torch.Tensor]], arguments: PretrainArguments, on_step: OnStep | None
+    model: nn.Module,
+    batches: Iterable[dict[str, torch.Tensor]],
+    arguments: PretrainArguments,
+    on_step: OnStep | None,
 ) -> tuple[list[float], float]:
     """The loop: loss per token of every step, and the seconds they took."""
     optimizer = _optimizer(model, arguments)
@@ -237,7 +243,7 @@ def _steps(
     for step, batch in enumerate(batches, start=1):
         moved = {name: tensor.to(device) for name, tensor in batch.items()}
         output = weighted_target_loss(model, moved, own_forward=own_forward)
-        loss: Any = output.loss / output.count  # type: ignore[operator]
+        loss: Any = output.loss / output.count  # type: ignore[operator, arg-type]
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), arguments.max_grad_norm)
         optimizer.step()
@@ -259,11 +265,15 @@ def _optimizer(model: nn.Module, arguments: PretrainArguments) -> torch.optim.Op
     return torch.optim.AdamW(groups, lr=arguments.learning_rate, fused=True)
 
 
-def _tell(step: int, losses: list[float], seconds: float, arguments: PretrainArguments, on_step: OnStep | None) -> None:
+def _tell(
+    step: int, losses: list[float], seconds: float, arguments: PretrainArguments, on_step: OnStep | None
+) -> None:
     """Report one step to the caller and, now and then, to the log."""
     rate = step * arguments.batch_size * arguments.row_length / max(seconds, 1e-9)
     if on_step is not None:
         on_step(step, losses[-1], rate)
     if step % arguments.log_every == 0 or step == arguments.max_steps:
         recent = float(np.mean(losses[-arguments.log_every :]))
-        logger.info("pretraining step %d of %d: loss %.3f, %.0f tokens/s", step, arguments.max_steps, recent, rate)
+        logger.info(
+            "pretraining step %d of %d: loss %.3f, %.0f tokens/s", step, arguments.max_steps, recent, rate
+        )

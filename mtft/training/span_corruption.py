@@ -43,10 +43,10 @@ def corrupt_spans(
     Each row is cut into `spans` kept pieces and as many hidden ones, alternating, kept first, all
     non-empty, every cut equally likely.
 
-    Example: row `a b c d e f g h` with `c d` and `g` hidden (X, Y sentinels):
+    Example: row `a b c d e f g h` with `c d` and `g h` hidden (X, Y sentinels):
 
-        inputs   a b X e f Y h </s>     is not possible: the last piece is always hidden, so
-        inputs   a b X e f Y </s>       targets  X c d Y g h </s>
+        inputs   a b X e f Y </s>
+        targets  X c d Y g h </s>
 
     Args:
         rows: (rows, length) int64.
@@ -77,10 +77,8 @@ def corrupt_spans(
     return np.hstack([inputs, ending]), np.hstack([targets, ending])
 
 
-def _targets(
-    rows: Ids, marked: Ids, is_hidden: npt.NDArray[np.bool_], begins: npt.NDArray[np.bool_]
-) -> Ids:
-    """Each sentinel followed by the span it hides; the kept piece before a span lends its place to the sentinel."""
+def _targets(rows: Ids, marked: Ids, is_hidden: npt.NDArray[np.bool_], begins: npt.NDArray[np.bool_]) -> Ids:
+    """Each sentinel followed by the span it hides; the kept piece before lends its place to the sentinel."""
     return np.where(is_hidden, rows, marked)[is_hidden | begins].reshape(len(rows), -1)
 
 

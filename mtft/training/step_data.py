@@ -75,7 +75,7 @@ class StepDataset(Dataset):  # type: ignore[type-arg]
         return self.steps * self.accumulation
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """The collator's tensors, with `tasks` (one name per row), `shifted` and `dropped` (over the limits)."""
+        """The collator's tensors with `tasks` (a name per row), `shifted` and `dropped` (over the limits)."""
         step, part = divmod(index, self.accumulation)
         slots = self.plan.deal(
             step, processes=self.processes, accumulation=self.accumulation, micro_batch=self.micro_batch

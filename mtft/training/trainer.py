@@ -99,7 +99,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             **kwargs: Passed on to the library.
 
         Raises:
-            RunError: The checkpoint is incomplete, was changed, or belongs to another mixture, tokenizer or run.
+            RunError: The checkpoint is incomplete, was changed, or belongs to another run.
         """
         checkpoint = self._checked_checkpoint(resume_from_checkpoint) if resume_from_checkpoint else None
         return super().train(resume_from_checkpoint=checkpoint, **kwargs)
@@ -122,7 +122,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
     def get_batch_samples(
         self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
     ) -> tuple[list[dict[str, Any]], Tensor]:
-        """The micro-batches of one step, their row weights divided by the step's denominator over all processes."""
+        """The micro-batches of one step, row weights divided by the denominator over all processes."""
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
         self.dropped += sum(batch.pop("dropped") for batch in batches)
         for batch in batches:
@@ -145,7 +145,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """This micro-batch's share of the step's loss; the shares add up, the denominator is in the row weights."""
+        """This micro-batch's share of the step's loss: shares add up, row weights hold the denominator."""
         batch = dict(inputs)
         tasks, present = batch.pop("tasks"), batch.pop("present")
         output = weighted_target_loss(model, batch, own_forward=self.own_forward)
@@ -160,7 +160,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         super().log(logs, start_time)
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        """Weights, tokenizer and settings; the settings as JSON, since a pickle of them would run code on loading."""
+        """Weights, tokenizer and settings; these as JSON, since a pickle would run code on loading."""
         super()._save(output_dir, state_dict)
         if self.args.should_save:
             folder = Path(output_dir or self.args.output_dir)
@@ -178,13 +178,15 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         self.accelerator.wait_for_everyone()
 
     def _checked_checkpoint(self, wanted: str | bool) -> str:
-        """The folder to resume from. The main process checks it; all processes hear the verdict, and fail together."""
+        """The folder to resume from; the main process checks it, and all processes fail together."""
         verdict: list[Any] = [None, None]
         if self.is_world_process_zero():
             try:
                 found = find_checkpoint(self.args.output_dir) if wanted is True else Path(str(wanted))
                 if found is None:
-                    raise RunError("There must be a complete checkpoint to resume from.", where=self.args.output_dir)
+                    raise RunError(
+                        "There must be a complete checkpoint to resume from.", where=self.args.output_dir
+                    )
                 check_manifest(found, identity=self.identity)
                 verdict[0] = str(found)
             except MtftError as error:
