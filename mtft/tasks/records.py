@@ -18,6 +18,8 @@ class Row:
             datasets built on the same sentences. It decides the side (train, validation, test).
         language: Code of the row's language (`mtft.languages`).
         where: File and line (or record number) the row came from, for messages.
+        split: The published split the row stands in.
+        revision: The pinned revision of the source, or the content hash of the file.
     """
 
     fields: Mapping[str, Any]
@@ -25,6 +27,8 @@ class Row:
     item_group: str
     language: str
     where: str
+    split: str = ""
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
