@@ -130,6 +130,8 @@ def sentence(results: Results) -> str:
     total = tallies(results)[0]
     if results.focus is None:
         return "No model was scored."
+    if not results.knows_training and results.summary:
+        return f"{_above_chance(results)} What the model was finetuned on is not known here."
     if not total.cells:
         return "No held-out cell was scored, so this report cannot say whether the model generalises."
     parts = [
@@ -146,6 +148,13 @@ def sentence(results: Results) -> str:
     won, measured = total.generalise
     verb = "generalises" if measured == 1 else "generalise"
     return f"{won} of {plural(measured, 'held-out cell')} {verb}: {_listed(parts)}."
+
+
+def _above_chance(results: Results) -> str:
+    """How many of all cells beat chance."""
+    rows = [results.at(results.focus, key) for key in results.keys]
+    won, measured = _count(row.above_chance for row in rows if row is not None and row.chance is not None)
+    return f"{won} of {plural(measured, 'cell')} beat chance."
 
 
 def _listed(parts: list[str]) -> str:

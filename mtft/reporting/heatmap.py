@@ -91,14 +91,14 @@ def draw(heat: HeatMap) -> Html:
 def _by_status(heat: HeatMap) -> list[tuple[str, list[str]]]:
     groups: dict[str, list[str]] = {}
     for code in heat.languages:
-        groups.setdefault(str(heat.results.languages.get(code, {}).get("status") or ""), []).append(code)
+        groups.setdefault(heat.results.language_status(code), []).append(code)
     return list(groups.items())
 
 
 def _head(heat: HeatMap, tasks: Sequence[str]) -> Html:
     statuses: dict[str, int] = {}
     for task in tasks:
-        status = str(heat.results.tasks.get(task, {}).get("cluster_status") or "")
+        status = heat.results.cluster_status(task)
         statuses[status] = statuses.get(status, 0) + 1
     groups = [
         el("th", _cluster_status(status), colspan=span, scope="colgroup", class_=f"over {status}")
@@ -227,7 +227,7 @@ def legend(heat: HeatMap) -> Html:
         el(
             "p",
             f"Colour: distance from {heat.zero}, {unit}. Neutral: the 95 % interval includes {heat.zero}. ",
-            "Outlined: held out of finetuning. ",
+            "Outlined: held out of finetuning. " if any(row.held_out for row in heat.rows) else "",
             marks,
             el("span", el("b", "★"), " counts: beats every control") if star else None,
         ),

@@ -59,7 +59,12 @@ def _facts(results: Results) -> str:
 
 
 def _problems(results: Results) -> str:
-    found = [*tables_of("problems", "Problems", tables.happened(results.problems)), tables.unscored(results)]
+    reasons = results.extras.get("unscored")
+    found = [
+        *tables_of("problems", "Problems", tables.happened(results.problems)),
+        *tables_of("unscored-reasons", "Unscored by reason", reasons),
+        tables.unscored(results),
+    ]
     shown = [_titled(table) for table in found if table.rows]
     return "\n\n".join(shown) or "## Problems\n\nNone: every row was used and scored."
 

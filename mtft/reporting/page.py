@@ -271,6 +271,7 @@ def _problems_section(results: Results) -> Html:
     counted = tables_of("problems", "Problems", tables.happened(results.problems))
     unscored = tables.unscored(results)
     made = [*(_extra_table(t, "Problems") for t in counted)]
+    made += [_extra_table(t, "Problems") for t in _unscored_reasons(results)]
     if unscored.rows:
         made.append(_extra_table(unscored, "Problems"))
     lead = (
@@ -279,6 +280,10 @@ def _problems_section(results: Results) -> Html:
         else "None: every row was used and scored."
     )
     return section("Problems", *made, lead=lead)
+
+
+def _unscored_reasons(results: Results) -> list[tables.Table]:
+    return tables_of("unscored-reasons", "Problems: unscored by reason", results.extras.get("unscored"))
 
 
 def _samples_section(results: Results, samples: Sequence[Sample]) -> Html | None:

@@ -97,6 +97,10 @@ def plot_of(results: Results, scales: Scales) -> Plot:
     for cell in results.cells:
         if cell.value is not None:
             values.setdefault(cell.metric, []).append(scales.points(cell.metric, cell.value))
+    for average in results.averages:
+        found = (average.value, average.low, average.high)
+        points = (scales.points(average.metric, v) for v in found if v is not None)
+        values.setdefault(average.metric, []).extend(points)
     return Plot(results, scales, {metric: axis_of(found) for metric, found in values.items()})
 
 
@@ -174,7 +178,7 @@ def strips(plot: Plot, panel: Panel) -> Html:
 
 def _task_frame(plot: Plot, panel: Panel, lines: Sequence[Html], what: str) -> Html:
     known = plot.results.tasks.get(panel.task, {})
-    held_out = known.get("cluster_status") == "held_out"
+    held_out = plot.results.cluster_status(panel.task) == "held_out"
     cluster = words(known.get("cluster") or "") + (" · held-out cluster" if held_out else "")
     name = f"{what}: {panel.task}, {metric_name(panel.metric)}"
     return _frame(plot, panel.metric, lines, panel.task, f"{metric_name(panel.metric)} · {cluster}", name)

@@ -88,8 +88,8 @@ class Summary(_Keyed):
 
     @property
     def held_out(self) -> bool:
-        """Whether the language, the cluster or the pair was kept out of finetuning."""
-        return self.seen != "seen"
+        """Whether the language, the cluster or the pair was kept out of finetuning, as far as is known."""
+        return self.seen.startswith("held_out")
 
 
 @dataclass(frozen=True)
@@ -212,7 +212,11 @@ class Results:
             controls=_controls(results),
             problems=_mapping(results, "problems"),
             reproduce=_mapping(results, "reproduce"),
-            extras={k: results[k] for k in ("vocabulary_overlap", "mixture", "training") if results.get(k)},
+            extras={
+                k: results[k]
+                for k in ("vocabulary_overlap", "mixture", "training", "unscored")
+                if results.get(k)
+            },
         )
 
     @property
@@ -231,6 +235,19 @@ class Results:
     def _by_key(self) -> dict[tuple[str, CellKey], Summary]:
         return {(s.model, s.key): s for s in self.summary}
 
+    @cached_property
+    def knows_training(self) -> bool:
+        """Whether the results say of any cell that it was finetuned on, or not."""
+        return any(s.seen != "unknown" for s in self.summary)
+
+    def language_status(self, code: str) -> str:
+        """`trained`, `pretrained_only`, `unseen`; empty where that is not known."""
+        return str(self.languages.get(code, {}).get("status") or "") if self.knows_training else ""
+
+    def cluster_status(self, task: str) -> str:
+        """`trained` or `held_out`; empty where that is not known."""
+        return str(self.tasks.get(task, {}).get("cluster_status") or "") if self.knows_training else ""
+
     def at(self, model: str | None, key: CellKey) -> Summary | None:
         """One model's summary of one cell."""
         return self._by_key.get((model, key)) if model is not None else None
@@ -246,12 +263,11 @@ class Results:
     def task_order(self, task: str) -> tuple[int, str, str]:
         """Trained clusters first, then by cluster and name."""
         known = self.tasks.get(task, {})
-        return (status_rank(known.get("cluster_status")), str(known.get("cluster") or ""), task)
+        return (status_rank(self.cluster_status(task)), str(known.get("cluster") or ""), task)
 
     def language_order(self, code: str) -> tuple[int, str, str]:
         """Languages of the mixture first, then those of pretraining only, then unseen ones, by name."""
-        known = self.languages.get(code, {})
-        return (status_rank(known.get("status")), self.language_name(code), code)
+        return (status_rank(self.language_status(code)), self.language_name(code), code)
 
     def language_name(self, code: str) -> str:
         """The English name, or the code itself."""

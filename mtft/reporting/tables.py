@@ -125,7 +125,7 @@ def _score(scales: Scales, metric: str, value: float | None) -> Cell:
 
 SCORE_COLUMNS = (
     *("task", "language", "config", "prompts in", "held out", "metric"),
-    *("95 % interval", "worst–best template", "chance", "majority"),
+    *("95 % interval", "gain over base", "worst–best template", "chance", "majority"),
     *("templates", "scored", "groups", "unscored"),
 )
 CONTROL_COLUMNS = {
@@ -204,11 +204,13 @@ def scores(results: Results, scales: Scales, *, primary: bool = True) -> Table:
     columns = (*SCORE_COLUMNS[:6], *names, *SCORE_COLUMNS[6:])
     title = "All scores" if primary else "Secondary metrics"
     note = (
-        f"Interval, range and counts are those of “{results.focus}”; scores are those of the median template."
+        f"Interval, range and counts are those of “{results.focus}”; scores are those of the median template. "
+        "The gain is the paired difference on the same items, averaged over templates, with its interval."
     )
     made = plain_table("scores" if primary else "secondary", title, columns, rows, note)
-    redundant = all(key.config in ("", key.language) for key in keys)
-    return without(made, "config") if redundant else made
+    if all(key.config in ("", key.language) for key in keys):
+        made = without(made, "config")
+    return made if results.base else without(made, "gain over base")
 
 
 def without(table: Table, column: str) -> Table:
@@ -236,11 +238,22 @@ def _score_row(results: Results, scales: Scales, key: CellKey, names: Sequence[s
         Cell(metric_name(metric)),
         *(_score(scales, metric, row.median if row else None) for row in found.values()),
         Cell(scales.interval(metric, shown.low, shown.high) or NOTHING, shown.low),
+        _paired(results, scales, key),
         Cell(scales.interval(metric, shown.min, shown.max) or NOTHING, shown.min),
         _score(scales, metric, shown.chance),
         _score(scales, metric, shown.majority),
         *(Cell(whole(count), count) for count in whole_columns),
     )
+
+
+def _paired(results: Results, scales: Scales, key: CellKey) -> Cell:
+    """The paired difference from the base model with its interval."""
+    found = results.comparison(key)
+    if found is None or found.difference is None:
+        return Cell(NOTHING)
+    low, high = scales.signed(key.metric, found.low), scales.signed(key.metric, found.high)
+    interval = f" ({low} to {high})" if found.low is not None and found.high is not None else ""
+    return Cell(scales.signed(key.metric, found.difference) + interval, found.difference)
 
 
 def happened(problems: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,7 +262,7 @@ def happened(problems: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unscored(results: Results) -> Table:
-    """Examples that could not be scored, per model, task and language; only where there are some."""
+    """Examples that could not be scored, per model, task and language."""
     rows = [
         (
             Cell(row.model),

@@ -9,6 +9,9 @@ from mtft.reporting.results import Results
 METRICS = {
     "accuracy": "accuracy",
     "chrf": "chrF",
+    "chrf_pp": "chrF++",
+    "accuracy_above_chance": "accuracy, 0 = chance",
+    "mrr": "MRR",
     "span_f1": "span F1",
     "exact_match": "exact match",
     "f1": "F1",
@@ -21,7 +24,7 @@ HELD_OUT = {
     "held_out_cluster": "task not finetuned on",
     "held_out_pair": "pair not finetuned on",
 }
-SEEN = {"seen": "finetuned on", **HELD_OUT}
+SEEN = {"seen": "finetuned on", "unknown": "not known whether finetuned on", **HELD_OUT}
 MARKS = {"held_out_language": "◆", "held_out_cluster": "▲", "held_out_pair": "●"}
 STATUS = {
     "trained": "Languages in the finetuning mixture",
@@ -39,6 +42,8 @@ GROUPS = {
     "held_out_pair": "unseen: pairs not finetuned on",
 }
 NOTHING = "–"
+POINTS = frozenset({"chrf", "chrf_pp", "bleu", "spbleu", "ter"})
+"""Metrics of 0 to 100, however small their values happen to be."""
 
 
 def words(name: object) -> str:
@@ -64,15 +69,17 @@ def whole(value: float | None) -> str:
 class Scales:
     """How each metric's values become points of 0 to 100.
 
-    A metric whose values all lie in [-1, 1] is a fraction and is shown in per cent; others are shown as
-    they are (chrF).
+    The metrics of `POINTS` are in points already. Of the others, one whose values all lie in [-1, 1] is a
+    fraction, shown in per cent, and any other is shown as it is.
     """
 
     def __init__(self, results: Results) -> None:
         largest: dict[str, float] = {}
         for metric, value in _values(results):
             largest[metric] = max(largest.get(metric, 0.0), abs(value))
-        self._factor: Mapping[str, float] = {m: 100.0 if top <= 1.0 else 1.0 for m, top in largest.items()}
+        self._factor: Mapping[str, float] = {
+            m: 1.0 if m in POINTS or top > 1.0 else 100.0 for m, top in largest.items()
+        }
 
     def points(self, metric: str, value: float) -> float:
         """The value in points of 0 to 100."""
@@ -80,7 +87,7 @@ class Scales:
 
     def show(self, metric: str, value: float | None) -> str:
         """The value in points with one decimal, or a dash."""
-        return NOTHING if value is None else f"{self.points(metric, value):.1f}"
+        return NOTHING if value is None else f"{self.points(metric, value):.1f}".replace("-", "\u2212")
 
     def signed(self, metric: str, value: float | None) -> str:
         """The same with its sign; minus as U+2212."""
@@ -100,3 +107,5 @@ def _values(results: Results) -> Iterable[tuple[str, float]]:
         yield from ((row.metric, v) for v in (row.median, row.max, row.high) if v is not None)
     for cell in results.cells:
         yield from ((cell.metric, v) for v in (cell.value, cell.high) if v is not None)
+    for average in results.averages:
+        yield from ((average.metric, v) for v in (average.value, average.low, average.high) if v is not None)

@@ -14,7 +14,7 @@ import pytest
 from synthetic_results import build_samples
 
 from mtft.errors import RunError
-from mtft.reporting import Results
+from mtft.reporting import Results, answer, write_report
 from mtft.reporting.headline import Judged, judge, tallies, tally
 from mtft.reporting.levels import CHANCE_EDGES, against_base, against_chance
 from mtft.reporting.markdown import escaped
@@ -102,6 +102,35 @@ def test_tallies_count_the_data(results: dict[str, Any]) -> None:
         if s in held_out
     )
     assert found[0].base == (decided, len(held_out))
+
+
+def test_nothing_is_held_out_where_training_is_not_known(results: dict[str, Any], tmp_path: Path) -> None:
+    """A suite without a mixture says `unknown` of every cell: no cell may look held out, or finetuned on."""
+    for row in results["summary"]:
+        row["seen"] = "unknown"
+    results["averages"] = results["controls"] = []
+    parsed = Results.parse(results)
+    above = [
+        s["above_chance"] for s in results["summary"] if s["model"] == "finetuned" and s["chance"] is not None
+    ]
+    assert answer(parsed).startswith(f"Not measured. {sum(above)} of {len(above)} cells beat chance.")
+    html, md = (path.read_text(encoding="utf-8") for path in write_report(results, tmp_path))
+    page = html.partition("</style>")[2]
+    for claim in ("◆", "▲", "held-out cluster", "held out task clusters", "in the finetuning mixture"):
+        assert claim not in page + md, claim
+
+
+def test_small_chrf_stays_small_and_averages_reach_below_zero(
+    results: dict[str, Any], tmp_path: Path
+) -> None:
+    for row in (*results["summary"], *results["cells"]):
+        if row["metric"] == "chrf":
+            row.update({k: 0.4 for k in ("median", "min", "max", "low", "high", "value") if k in row})
+    below = {"model": "base", "group": "seen", "metric": "accuracy_above_chance", "value": -0.25, "rule": "r"}
+    results["averages"].append({**below, "low": -0.5, "high": 0.1, "n_cells": 3})
+    scales = Scales(Results.parse(results))
+    assert scales.show("chrf", 0.4) == "0.4"
+    assert "−25.0" in write_report(results, tmp_path)[1].read_text(encoding="utf-8")
 
 
 def test_a_comparison_the_other_way_round_says_the_same(results: dict[str, Any]) -> None:
