@@ -1,9 +1,9 @@
 """Language codes, English names, scripts and writing directions; the standard library alone.
 
-A code is ISO 639-1 where one exists, else ISO 639-3; a script is appended (`zh_Hant`) only where a language stands
-in several. Nothing ever falls back to English: what is unknown is an error that names the nearest.
+A code is ISO 639-1 where one exists, else ISO 639-3; a script is appended (`zh_Hant`) only where a language
+stands in several. Nothing ever falls back to English: what is unknown is an error that names the nearest.
 
-Source: ISO 639-1, ISO 639-3 and ISO 15924 code tables; aliases as FLORES-200, AfriSenti, NusaX and XWinograd use them.
+Source: ISO 639-1, ISO 639-3 and ISO 15924; aliases as FLORES-200, AfriSenti, NusaX and XWinograd use them.
 """
 
 from __future__ import annotations
@@ -40,61 +40,67 @@ RIGHT_TO_LEFT = frozenset({"Arab", "Hebr", "Nkoo", "Thaa", "Syrc", "Adlm", "Samr
 # code: name, script (of the texts one meets; others are asked for as code_Script)
 _TABLE = """
 aa Afar Latn | ab Abkhazian Cyrl | ae Avestan Avst | af Afrikaans Latn | ak Akan Latn | am Amharic Ethi
-an Aragonese Latn | ar Arabic Arab | as Assamese Beng | av Avaric Cyrl | ay Aymara Latn | az Azerbaijani Latn
-ba Bashkir Cyrl | be Belarusian Cyrl | bg Bulgarian Cyrl | bi Bislama Latn | bm Bambara Latn | bn Bengali Beng
-bo Tibetan Tibt | br Breton Latn | bs Bosnian Latn | ca Catalan Latn | ce Chechen Cyrl | ch Chamorro Latn
-co Corsican Latn | cr Cree Cans | cs Czech Latn | cu Church_Slavonic Cyrl | cv Chuvash Cyrl | cy Welsh Latn
-da Danish Latn | de German Latn | dv Divehi Thaa | dz Dzongkha Tibt | ee Ewe Latn | el Greek Grek
-en English Latn | eo Esperanto Latn | es Spanish Latn | et Estonian Latn | eu Basque Latn | fa Persian Arab
-ff Fulah Latn | fi Finnish Latn | fj Fijian Latn | fo Faroese Latn | fr French Latn | fy Western_Frisian Latn
-ga Irish Latn | gd Scottish_Gaelic Latn | gl Galician Latn | gn Guarani Latn | gu Gujarati Gujr | gv Manx Latn
-ha Hausa Latn | he Hebrew Hebr | hi Hindi Deva | ho Hiri_Motu Latn | hr Croatian Latn | ht Haitian_Creole Latn
-hu Hungarian Latn | hy Armenian Armn | hz Herero Latn | ia Interlingua Latn | id Indonesian Latn | ie Interlingue Latn
+an Aragonese Latn | ar Arabic Arab | as Assamese Beng | av Avaric Cyrl | ay Aymara Latn
+az Azerbaijani Latn | ba Bashkir Cyrl | be Belarusian Cyrl | bg Bulgarian Cyrl | bi Bislama Latn
+bm Bambara Latn | bn Bengali Beng | bo Tibetan Tibt | br Breton Latn | bs Bosnian Latn | ca Catalan Latn
+ce Chechen Cyrl | ch Chamorro Latn | co Corsican Latn | cr Cree Cans | cs Czech Latn
+cu Church_Slavonic Cyrl | cv Chuvash Cyrl | cy Welsh Latn | da Danish Latn | de German Latn | dv Divehi Thaa
+dz Dzongkha Tibt | ee Ewe Latn | el Greek Grek | en English Latn | eo Esperanto Latn | es Spanish Latn
+et Estonian Latn | eu Basque Latn | fa Persian Arab | ff Fulah Latn | fi Finnish Latn | fj Fijian Latn
+fo Faroese Latn | fr French Latn | fy Western_Frisian Latn | ga Irish Latn | gd Scottish_Gaelic Latn
+gl Galician Latn | gn Guarani Latn | gu Gujarati Gujr | gv Manx Latn | ha Hausa Latn | he Hebrew Hebr
+hi Hindi Deva | ho Hiri_Motu Latn | hr Croatian Latn | ht Haitian_Creole Latn | hu Hungarian Latn
+hy Armenian Armn | hz Herero Latn | ia Interlingua Latn | id Indonesian Latn | ie Interlingue Latn
 ig Igbo Latn | ii Sichuan_Yi Yiii | ik Inupiaq Latn | io Ido Latn | is Icelandic Latn | it Italian Latn
 iu Inuktitut Cans | ja Japanese Jpan | jv Javanese Latn | ka Georgian Geor | kg Kongo Latn | ki Kikuyu Latn
 kj Kuanyama Latn | kk Kazakh Cyrl | kl Kalaallisut Latn | km Khmer Khmr | kn Kannada Knda | ko Korean Kore
 kr Kanuri Latn | ks Kashmiri Arab | ku Kurdish Latn | kv Komi Cyrl | kw Cornish Latn | ky Kyrgyz Cyrl
 la Latin Latn | lb Luxembourgish Latn | lg Ganda Latn | li Limburgish Latn | ln Lingala Latn | lo Lao Laoo
-lt Lithuanian Latn | lu Luba-Katanga Latn | lv Latvian Latn | mg Malagasy Latn | mh Marshallese Latn | mi Maori Latn
-mk Macedonian Cyrl | ml Malayalam Mlym | mn Mongolian Cyrl | mr Marathi Deva | ms Malay Latn | mt Maltese Latn
-my Burmese Mymr | na Nauru Latn | nb Norwegian_Bokmål Latn | nd North_Ndebele Latn | ne Nepali Deva | ng Ndonga Latn
-nl Dutch Latn | nn Norwegian_Nynorsk Latn | no Norwegian Latn | nr South_Ndebele Latn | nv Navajo Latn
-ny Nyanja Latn | oc Occitan Latn | oj Ojibwa Cans | om Oromo Latn | or Odia Orya | os Ossetian Cyrl
-pa Punjabi Guru | pi Pali Deva | pl Polish Latn | ps Pashto Arab | pt Portuguese Latn | qu Quechua Latn
-rm Romansh Latn | rn Rundi Latn | ro Romanian Latn | ru Russian Cyrl | rw Kinyarwanda Latn | sa Sanskrit Deva
-sc Sardinian Latn | sd Sindhi Arab | se Northern_Sami Latn | sg Sango Latn | sh Serbo-Croatian Latn | si Sinhala Sinh
-sk Slovak Latn | sl Slovenian Latn | sm Samoan Latn | sn Shona Latn | so Somali Latn | sq Albanian Latn
-sr Serbian Cyrl | ss Swati Latn | st Southern_Sotho Latn | su Sundanese Latn | sv Swedish Latn | sw Swahili Latn
-ta Tamil Taml | te Telugu Telu | tg Tajik Cyrl | th Thai Thai | ti Tigrinya Ethi | tk Turkmen Latn
-tl Tagalog Latn | tn Tswana Latn | to Tongan Latn | tr Turkish Latn | ts Tsonga Latn | tt Tatar Cyrl
-tw Twi Latn | ty Tahitian Latn | ug Uyghur Arab | uk Ukrainian Cyrl | ur Urdu Arab | uz Uzbek Latn
-ve Venda Latn | vi Vietnamese Latn | vo Volapük Latn | wa Walloon Latn | wo Wolof Latn | xh Xhosa Latn
-yi Yiddish Hebr | yo Yoruba Latn | za Zhuang Latn | zh Chinese Hans | zu Zulu Latn
-ace Acehnese Latn | acm Mesopotamian_Arabic Arab | aeb Tunisian_Arabic Arab | apc Levantine_Arabic Arab
-arq Algerian_Arabic Arab | ary Moroccan_Arabic Arab | arz Egyptian_Arabic Arab | ast Asturian Latn | awa Awadhi Deva
-ban Balinese Latn | bbc Toba_Batak Latn | bbj Ghomala Latn | bho Bhojpuri Deva | bjn Banjarese Latn | bug Buginese Latn
-bzd Bribri Latn | ceb Cebuano Latn | ckb Central_Kurdish Arab | cni Ashaninka Latn | fil Filipino Latn | fon Fon Latn
-hch Wixarika Latn | haw Hawaiian Latn | hmn Hmong Latn | ilo Ilocano Latn | kab Kabyle Latn
-kmr Northern_Kurdish Latn | luo Luo Latn | mad Madurese Latn | mai Maithili Deva | min Minangkabau Latn | mos Mossi Latn
-nah Nahuatl Latn | nij Ngaju Latn | nqo N’Ko Nkoo | nso Northern_Sotho Latn | oto Otomi Latn | pap Papiamento Latn
-pcm Nigerian_Pidgin Latn | quy Ayacucho_Quechua Latn | quz Cusco_Quechua Latn | sat Santali Olck | scn Sicilian Latn
-shp Shipibo-Konibo Latn | taq Tamasheq Tfng | tar Rarámuri Latn | tet Tetum Latn | tpi Tok_Pisin Latn | tum Tumbuka Latn
-tzm Central_Atlas_Tamazight Tfng | umb Umbundu Latn | war Waray Latn | yue Cantonese Hant | zgh Moroccan_Tamazight Tfng
+lt Lithuanian Latn | lu Luba-Katanga Latn | lv Latvian Latn | mg Malagasy Latn | mh Marshallese Latn
+mi Maori Latn | mk Macedonian Cyrl | ml Malayalam Mlym | mn Mongolian Cyrl | mr Marathi Deva | ms Malay Latn
+mt Maltese Latn | my Burmese Mymr | na Nauru Latn | nb Norwegian_Bokmål Latn | nd North_Ndebele Latn
+ne Nepali Deva | ng Ndonga Latn | nl Dutch Latn | nn Norwegian_Nynorsk Latn | no Norwegian Latn
+nr South_Ndebele Latn | nv Navajo Latn | ny Nyanja Latn | oc Occitan Latn | oj Ojibwa Cans | om Oromo Latn
+or Odia Orya | os Ossetian Cyrl | pa Punjabi Guru | pi Pali Deva | pl Polish Latn | ps Pashto Arab
+pt Portuguese Latn | qu Quechua Latn | rm Romansh Latn | rn Rundi Latn | ro Romanian Latn | ru Russian Cyrl
+rw Kinyarwanda Latn | sa Sanskrit Deva | sc Sardinian Latn | sd Sindhi Arab | se Northern_Sami Latn
+sg Sango Latn | sh Serbo-Croatian Latn | si Sinhala Sinh | sk Slovak Latn | sl Slovenian Latn
+sm Samoan Latn | sn Shona Latn | so Somali Latn | sq Albanian Latn | sr Serbian Cyrl | ss Swati Latn
+st Southern_Sotho Latn | su Sundanese Latn | sv Swedish Latn | sw Swahili Latn | ta Tamil Taml
+te Telugu Telu | tg Tajik Cyrl | th Thai Thai | ti Tigrinya Ethi | tk Turkmen Latn | tl Tagalog Latn
+tn Tswana Latn | to Tongan Latn | tr Turkish Latn | ts Tsonga Latn | tt Tatar Cyrl | tw Twi Latn
+ty Tahitian Latn | ug Uyghur Arab | uk Ukrainian Cyrl | ur Urdu Arab | uz Uzbek Latn | ve Venda Latn
+vi Vietnamese Latn | vo Volapük Latn | wa Walloon Latn | wo Wolof Latn | xh Xhosa Latn | yi Yiddish Hebr
+yo Yoruba Latn | za Zhuang Latn | zh Chinese Hans | zu Zulu Latn | ace Acehnese Latn
+acm Mesopotamian_Arabic Arab | aeb Tunisian_Arabic Arab | apc Levantine_Arabic Arab
+arq Algerian_Arabic Arab | ary Moroccan_Arabic Arab | arz Egyptian_Arabic Arab | ast Asturian Latn
+awa Awadhi Deva | ban Balinese Latn | bbc Toba_Batak Latn | bbj Ghomala Latn | bho Bhojpuri Deva
+bjn Banjarese Latn | bug Buginese Latn | bzd Bribri Latn | ceb Cebuano Latn | ckb Central_Kurdish Arab
+cni Ashaninka Latn | fil Filipino Latn | fon Fon Latn | hch Wixarika Latn | haw Hawaiian Latn
+hmn Hmong Latn | ilo Ilocano Latn | kab Kabyle Latn | kmr Northern_Kurdish Latn | luo Luo Latn
+mad Madurese Latn | mai Maithili Deva | min Minangkabau Latn | mos Mossi Latn | nah Nahuatl Latn
+nij Ngaju Latn | nqo N’Ko Nkoo | nso Northern_Sotho Latn | oto Otomi Latn | pap Papiamento Latn
+pcm Nigerian_Pidgin Latn | quy Ayacucho_Quechua Latn | quz Cusco_Quechua Latn | sat Santali Olck
+scn Sicilian Latn | shp Shipibo-Konibo Latn | taq Tamasheq Tfng | tar Rarámuri Latn | tet Tetum Latn
+tpi Tok_Pisin Latn | tum Tumbuka Latn | tzm Central_Atlas_Tamazight Tfng | umb Umbundu Latn | war Waray Latn
+yue Cantonese Hant | zgh Moroccan_Tamazight Tfng
 """
 
-# Other names of the same: ISO 639-3 (and 639-2) codes of languages that have a two-letter one, of macro-languages
-# through their usual member (arb, swh, zho), and what single datasets write (jp, iw).
+# Other names of the same: ISO 639-3 (and 639-2) codes of languages that have a two-letter one, of
+# macro-languages through their usual member (arb, swh), and what single datasets write (jp, iw).
 _ALIASES = """
-aar=aa abk=ab afr=af aka=ak amh=am ara=ar arb=ar asm=as aym=ay ayr=ay aze=az azj=az bak=ba bel=be bul=bg bam=bm ben=bn
-bod=bo bre=br bos=bs cat=ca ces=cs chv=cv cym=cy dan=da deu=de ger=de div=dv dzo=dz ewe=ee ell=el gre=el eng=en epo=eo
-spa=es est=et ekk=et eus=eu fas=fa pes=fa per=fa ful=ff fuv=ff fin=fi fij=fj fao=fo fra=fr fre=fr gle=ga gla=gd glg=gl
-grn=gn gug=gn guj=gu hau=ha heb=he iw=he hin=hi hrv=hr hat=ht hun=hu hye=hy ind=id in=id ibo=ig isl=is ita=it jpn=ja jp=ja
-jav=jv jw=jv kat=ka geo=ka kon=kg kik=ki kaz=kk khm=km kan=kn kor=ko kas=ks kir=ky lat=la ltz=lb lug=lg lim=li lin=ln lao=lo
-lit=lt lav=lv lvs=lv mlg=mg plt=mg mri=mi mkd=mk mal=ml mon=mn khk=mn mar=mr msa=ms zsm=ms mlt=mt mya=my bur=my nob=nb nep=ne
-npi=ne nld=nl dut=nl nno=nn nor=no nya=ny oci=oc orm=om gaz=om ori=or ory=or pan=pa pol=pl pus=ps pbt=ps por=pt que=qu
-roh=rm ron=ro rum=ro run=rn rus=ru kin=rw san=sa srd=sc snd=sd sag=sg sin=si slk=sk slv=sl smo=sm sna=sn som=so sqi=sq als=sq
-srp=sr ssw=ss sot=st sun=su swe=sv swa=sw swh=sw tam=ta tel=te tgk=tg tha=th tir=ti tuk=tk tgl=tl tsn=tn tur=tr tso=ts
-tat=tt twi=tw uig=ug ukr=uk urd=ur uzb=uz uzn=uz vie=vi wol=wo xho=xh yid=yi ydd=yi yor=yo zho=zh chi=zh cmn=zh zul=zu
+aar=aa abk=ab afr=af aka=ak amh=am ara=ar arb=ar asm=as aym=ay ayr=ay aze=az azj=az bak=ba bel=be bul=bg
+bam=bm ben=bn bod=bo bre=br bos=bs cat=ca ces=cs chv=cv cym=cy dan=da deu=de ger=de div=dv dzo=dz ewe=ee
+ell=el gre=el eng=en epo=eo spa=es est=et ekk=et eus=eu fas=fa pes=fa per=fa ful=ff fuv=ff fin=fi fij=fj
+fao=fo fra=fr fre=fr gle=ga gla=gd glg=gl grn=gn gug=gn guj=gu hau=ha heb=he iw=he hin=hi hrv=hr hat=ht
+hun=hu hye=hy ind=id in=id ibo=ig isl=is ita=it jpn=ja jp=ja jav=jv jw=jv kat=ka geo=ka kon=kg kik=ki kaz=kk
+khm=km kan=kn kor=ko kas=ks kir=ky lat=la ltz=lb lug=lg lim=li lin=ln lao=lo lit=lt lav=lv lvs=lv mlg=mg
+plt=mg mri=mi mkd=mk mal=ml mon=mn khk=mn mar=mr msa=ms zsm=ms mlt=mt mya=my bur=my nob=nb nep=ne npi=ne
+nld=nl dut=nl nno=nn nor=no nya=ny oci=oc orm=om gaz=om ori=or ory=or pan=pa pol=pl pus=ps pbt=ps por=pt
+que=qu roh=rm ron=ro rum=ro run=rn rus=ru kin=rw san=sa srd=sc snd=sd sag=sg sin=si slk=sk slv=sl smo=sm
+sna=sn som=so sqi=sq als=sq srp=sr ssw=ss sot=st sun=su swe=sv swa=sw swh=sw tam=ta tel=te tgk=tg tha=th
+tir=ti tuk=tk tgl=tl tsn=tn tur=tr tso=ts tat=tt twi=tw uig=ug ukr=uk urd=ur uzb=uz uzn=uz vie=vi wol=wo
+xho=xh yid=yi ydd=yi yor=yo zho=zh chi=zh cmn=zh zul=zu
 """
 _SCRIPT = re.compile(r"^[A-Z][a-z]{3}$")
 

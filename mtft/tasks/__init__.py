@@ -1,4 +1,6 @@
-"""Tasks: cards of datasets, rows from files, hubs and the micro-world, and the prompted examples made of them."""
+"""Tasks: cards of datasets, rows from files, hubs and the micro-world, and the prompted examples made of
+them.
+"""
 
 from mtft.tasks.card import CLUSTERS, METRICS, CardFile, TemplateExtras
 from mtft.tasks.division import SIDES, Division, Side, draw_groups, side_of

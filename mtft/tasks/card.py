@@ -24,8 +24,8 @@ from mtft.tasks.transforms import TRANSFORMS, Transform
 
 FILE_NAME = "task.yaml"
 CLUSTERS = (
-    "coreference", "extractive_qa", "multiple_choice_qa", "natural_language_inference", "paraphrase", "ranking",
-    "sentence_completion", "sentiment", "structure_to_text", "tagging", "topic_classification", "translation",
+    "coreference", "extractive_qa", "multiple_choice_qa", "natural_language_inference", "paraphrase",
+    "ranking", "sentence_completion", "sentiment", "structure_to_text", "tagging", "topic_classification", "translation",
 )  # fmt: skip
 METRICS = ("accuracy", "chrf", "span_f1", "qa", "ndcg")
 _NON_COMMERCIAL = re.compile(r"\bNC\b")
@@ -63,7 +63,8 @@ class CardFile:
         homepage: Of the data.
         notes: What a user should know.
         languages: Language code → folder (or a mapping, see `Variant`).
-        configs: Configuration → mapping, where a language does not name one uniquely (translation directions).
+        configs: Configuration → mapping, where a language does not name one uniquely (translation
+            directions).
         splits: Published name of a split → what `{file}` stands for in paths.
         division: How rows are dealt to train, validation and test.
         item_group: Expression for `Row.item_group`; by default the hash of all values.
@@ -112,7 +113,9 @@ class CardFile:
 
     @cached_property
     def variants(self) -> dict[str, Variant]:
-        """Configuration → variant, each with its language; a language's configuration is named by its folder."""
+        """Configuration → variant, each with its language; a language's configuration is named by its
+        folder.
+        """
         if self.source.kind == "synthetic" and not (self.languages or self.configs):
             return {code: self._synthetic(code) for code in world().languages()}
         found = {v.folder or code: replace(v, language=code) for code, v in self.languages.items()}
@@ -128,7 +131,9 @@ class CardFile:
         return str(self.variants[config].language)
 
     def language_info(self, config: str) -> Language:
-        """Name, script and direction of a configuration's language, those of own and invented ones included."""
+        """Name, script and direction of a configuration's language, those of own and invented ones
+        included.
+        """
         variant, code = self.variants[config], self.language_of(config)
         if variant.name and variant.script:
             return Language(

@@ -24,7 +24,8 @@ class Cells(NamedTuple):
 
 
 def read_delimited(path: Path, shown: str, source: Source, drop: Drop) -> Iterator[Record]:
-    """The records of a csv or tsv file; the header's names are the columns, or the source's where there is none.
+    """The records of a csv or tsv file; the header's names are the columns, or the source's where there is
+    none.
 
     Lines may end in CR LF, a byte-order mark is skipped, empty lines are no records.
     """

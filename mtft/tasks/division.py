@@ -23,8 +23,8 @@ def fraction(salt: str, text: str) -> float:
 def side_of(item_group: str, shares: Mapping[str, float]) -> Side:
     """The side of an item, the same in every language, dataset and process.
 
-    Train grows from 0 upwards, test from 1 downwards and validation lies between: a set with a larger share has all
-    that a sibling with a smaller one has.
+    Train grows from 0 upwards, test from 1 downwards and validation lies between: a set with a larger share
+    has all that a sibling with a smaller one has.
 
     Args:
         item_group: The item.
@@ -63,7 +63,8 @@ class Division:
     Attributes:
         kind: `published`: whole splits; `hash`: by hash of the item group.
         sides: Published: side → splits.
-        exclusive: Published: a group that stands on several sides stays on the last of train, validation, test.
+        exclusive: Published: a group that stands on several sides stays on the last of train, validation,
+            test.
         splits: Hash: the splits that are divided; all where none are named.
         shares: Hash: side → share.
         pinned: Hash: exceptions, the first that matches holds.

@@ -1,4 +1,6 @@
-"""Small expressions of a card, `nusax/{split}/{record}`: columns and the row's place, and nothing that runs."""
+"""Small expressions of a card, `nusax/{split}/{record}`: columns and the row's place, and nothing that
+runs.
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ def read_hub(
         offline: Use no network.
 
     Raises:
-        TaskError: The repository, the configuration or the split is not there, needs a script, or cannot be reached.
+        TaskError: The repository, the configuration or the split is not there, needs a script, or cannot be
+            reached.
     """
     if folder is not None and not folder.is_dir():
         raise TaskError("A repository's folder must exist.", found=folder)

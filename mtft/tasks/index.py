@@ -1,4 +1,6 @@
-"""The cards of some folders, by task name, and the tasks that a choice of languages and templates makes of them."""
+"""The cards of some folders, by task name, and the tasks that a choice of languages and templates makes of
+them.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +34,13 @@ class TaskCard(CardFile):
         Args:
             languages: Codes (or aliases of them) or configurations; None for all.
             templates: Names or ids of templates; None for all.
-            prompt_languages: Codes of the prompts' languages, `own` for the rows' language. None: English and the
-                rows' own, or all where neither exists.
+            prompt_languages: Codes of the prompts' languages, `own` for the rows' language. None: English
+                and the rows' own, or all where neither exists.
             collection: Where its templates are; None for the built-in ones.
 
         Raises:
-            TaskError: A language or prompt language is not the card's; a template uses a column that the card lacks.
+            TaskError: A language or prompt language is not the card's; a template uses a column that the
+                card lacks.
             TemplateError: A template is not the dataset's.
         """
         chosen = _named(self, collection, templates)
@@ -68,7 +71,8 @@ class CardIndex(Mapping[str, TaskCard]):
 
     @classmethod
     def load(cls, folders: Sequence[str | Path]) -> CardIndex:
-        """The cards under some folders, laid out as `<dataset>/[<subset>/]task.yaml`; the first folder that has a name wins.
+        """The cards under some folders, laid out as `<dataset>/[<subset>/]task.yaml`; the first folder that
+        has a name wins.
 
         Raises:
             TaskError: A folder does not exist, or a card breaks a rule.

@@ -36,8 +36,8 @@ def read_jsonl(path: Path, shown: str, source: Source, drop: Drop) -> Iterator[R
 def read_json(path: Path, shown: str, source: Source, drop: Drop) -> Iterator[Record]:
     """The records of a JSON file.
 
-    At the source's `records` (by default at the top) stands a list of records, or a mapping from a key to a record or
-    to a list of records; the key goes to the column that the source's `key` names.
+    At the source's `records` (by default at the top) stands a list of records, or a mapping from a key to a
+    record or to a list of records; the key goes to the column that the source's `key` names.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8-sig"))

@@ -26,8 +26,9 @@ class Kind(NamedTuple):
 class Problems:
     """Counts of dropped rows and of what was put right, with the first messages of each.
 
-    A *problem* lost a row, a file or a split, and is fatal under `strict`. A *note* is expected and lost nothing
-    that the card did not say would be lost: a repaired value, a split known to be empty, a duplicate kept apart.
+    A *problem* lost a row, a file or a split, and is fatal under `strict`. A *note* is expected and lost
+    nothing that the card did not say would be lost: a repaired value, a split known to be empty, a
+    duplicate kept apart.
 
     Attributes:
         strict: Raise at the first problem.

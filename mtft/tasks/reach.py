@@ -149,7 +149,9 @@ def _hub_batch(card: CardFile, config: str, split: str, sources: Sources) -> Bat
 
 
 def source_fingerprint(card: CardFile, config: str, sources: Sources) -> str:
-    """A hash of everything that rows of a configuration are read from: file contents, or the pinned revision."""
+    """A hash of everything that rows of a configuration are read from: file contents, or the pinned
+    revision.
+    """
     parts = [card.fingerprint, config]
     if card.source.kind == "synthetic":
         parts.append(repr(sorted(card.source.world.items())))

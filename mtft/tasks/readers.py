@@ -8,7 +8,8 @@ from pathlib import Path
 from mtft.tasks.raw import Drop, Record
 from mtft.tasks.xwinograd import read_xwinograd
 
-# files of the split, their place for messages, the folder above the variant's own, what to call for malformed lines
+# The split's files, their place for messages, the folder above the variant's own, and what to call for
+# malformed lines.
 Reader = Callable[[Sequence[Path], str, Path, Drop], Iterator[Record]]
 
 READERS: dict[str, Reader] = {"xwinograd": read_xwinograd}

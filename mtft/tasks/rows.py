@@ -30,7 +30,9 @@ def card_rows(card: CardFile, config: str, side: str, sources: Sources, reporter
 
 
 def lower_sides(card: CardFile, side: str, sources: Sources) -> frozenset[str]:
-    """The item groups that an exclusive division keeps for the sides after this one, over all configurations."""
+    """The item groups that an exclusive division keeps for the sides after this one, over all
+    configurations.
+    """
     if card.division.kind != "published" or not card.division.exclusive:
         return frozenset()
     return _groups_after(card, side, sources)
@@ -39,7 +41,7 @@ def lower_sides(card: CardFile, side: str, sources: Sources) -> frozenset[str]:
 @lru_cache(maxsize=64)
 def _groups_after(card: CardFile, side: str, sources: Sources) -> frozenset[str]:
     quiet = Reporter(Problems(), card.name)  # what is wrong is reported when these rows are asked for
-    later = SIDES[SIDES.index(side) + 1 :]  # type: ignore[arg-type]
+    later = SIDES[SIDES.index(side) + 1 :]
     return frozenset(
         row.item_group
         for s in later
@@ -149,7 +151,9 @@ def _check_prompted(inputs: Any, targets: Any) -> None:
 
 
 def _is_unicode(value: Any) -> bool:
-    """Whether all text within a value can be written as UTF-8: no lone surrogate from broken bytes or escapes."""
+    """Whether all text within a value can be written as UTF-8: no lone surrogate from broken bytes or
+    escapes.
+    """
     if isinstance(value, str):
         try:
             value.encode()

@@ -32,14 +32,16 @@ class Source:
         root: The folder of `path`: `data_root`, or `card` for files beside the card.
         format: Of the files; by default what the suffix says.
         delimiter: csv and tsv: by default `,` and a tab.
-        quoting: csv and tsv: `minimal` (cells in quotes, doubled inside, lines inside), `none` (quotes are text),
-            `lenient` (one line per row; a cell is unquoted only where it is quoted well).
-        columns: Names of the columns of files without a header, of records that are lists, and of conll files.
+        quoting: csv and tsv: `minimal` (cells in quotes, doubled inside, lines inside), `none` (quotes are
+            text), `lenient` (one line per row; a cell is unquoted only where it is quoted well).
+        columns: Names of the columns of files without a header, of records that are lists, and of conll
+            files.
         json_columns: Columns whose cells are JSON.
         records: json: dotted path to the records.
         key: json: the column that receives the keys, where the records are a mapping's values.
         id: Hub: `owner/name`.
-        revision: Hub: the pinned commit (40 hexadecimal digits), or the Parquet branch `refs/convert/parquet`.
+        revision: Hub: the pinned commit (40 hexadecimal digits), or the Parquet branch
+            `refs/convert/parquet`.
         name: Hub: the configuration's name.
         data_files: Hub: pattern of the repository's files, in place of its own configurations.
         task: Synthetic: the world's task.
@@ -91,7 +93,9 @@ class Source:
             _given(self.path, "path", where)
 
     def format_of(self, file: str) -> str:
-        """The format of a local file: the one given, else what its suffix says; of prompted rows, JSON Lines."""
+        """The format of a local file: the one given, else what its suffix says; of prompted rows, JSON
+        Lines.
+        """
         return "jsonl" if self.kind == "prompted" else self.format or PurePosixPath(file).suffix.lstrip(".")
 
     def _check_local(self, files: Iterable[str], where: str) -> None:
@@ -110,7 +114,7 @@ class Source:
                 "A Hub source must be pinned to a commit.",
                 found=f"revision `{self.revision}`",
                 where=where,
-                remedy=f"Give the commit's 40 digits, or `{PARQUET_BRANCH}` where only a loading script exists.",
+                remedy=f"Give its 40 digits, or `{PARQUET_BRANCH}` where only a loading script exists.",
             )
 
 

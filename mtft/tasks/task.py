@@ -125,8 +125,8 @@ class Task:
             sources: How rows are reached.
             problems: Where to count.
             seed: Of the templates' random choices.
-            max_groups: At most so many item groups, drawn by their hash alone: languages, templates and sibling
-                datasets get the same ones.
+            max_groups: At most so many item groups, drawn by their hash alone: languages, templates and
+                sibling datasets get the same ones.
         """
         rows = self.rows(side, sources, problems)
         if max_groups is not None:

@@ -36,7 +36,8 @@ class Context:
     Attributes:
         variant: The configuration.
         labels: The card's label names.
-        table: (configuration, column) → the same split's raw records of another configuration, by a column's value.
+        table: (configuration, column) → the same split's raw records of another configuration, by a
+            column's value.
         note: Counts something put right, by its reason.
     """
 
@@ -62,6 +63,7 @@ class Rename:
     columns: dict[str, str]
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The row under the new names."""
         for old in self.columns:
             column(row, old)
         yield {self.columns.get(name, name): value for name, value in row.items()}
@@ -75,6 +77,7 @@ class Constant:
     values: dict[str, Any]
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The row with the constants."""
         yield {**row, **self.values}
 
 
@@ -86,6 +89,7 @@ class Copy:
     paths: dict[str, str]
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The row with what the paths lead to."""
         try:
             yield {**row, **{name: lookup(row, path) for name, path in self.paths.items()}}
         except KeyError as error:
@@ -100,6 +104,7 @@ class Text:
     columns: dict[str, str]
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The row with the texts."""
         try:
             yield {**row, **{name: evaluate(text, row) for name, text in self.columns.items()}}
         except KeyError as error:
@@ -114,6 +119,7 @@ class Integer:
     columns: tuple[str, ...]
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The row with numbers."""
         yield {**row, **{name: _integer(name, column(row, name)) for name in self.columns}}
 
 
@@ -125,6 +131,7 @@ class Json:
     columns: tuple[str, ...]
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The row with the parsed values."""
         try:
             yield {**row, **{name: json.loads(column(row, name)) for name in self.columns}}
         except (ValueError, TypeError) as error:
@@ -149,6 +156,7 @@ class Label:
     values: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The row with the label's number."""
         yield {**row, self.to: self._number(column(row, self.column), context.labels)}
 
     def _number(self, value: Any, labels: tuple[str, ...]) -> int:
@@ -181,6 +189,7 @@ class Explode:
     to: str | None = None
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The rows of the list's elements."""
         elements = column(row, self.column)
         if not isinstance(elements, list):
             raise RowError("malformed_row", f"`{self.column}` is not a list but {type(elements).__name__}")
@@ -198,6 +207,7 @@ class Columnar:
     columns: tuple[str, ...]
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The row with mappings of lists."""
         yield {**row, **{name: _columnar(name, column(row, name)) for name in self.columns}}
 
 
@@ -216,6 +226,7 @@ class Join:
     separator: str = " "
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The row with the joined text."""
         yield {**row, self.to: self.separator.join(map(str, column(row, self.column)))}
 
 
@@ -236,6 +247,7 @@ class Quotient:
     offset: int = 0
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The row with the set's number."""
         yield {**row, self.to: (_integer(self.column, column(row, self.column)) + self.offset) // self.by}
 
 
@@ -252,6 +264,7 @@ class Pair:
     columns: dict[str, str]
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The row with source, target and their languages' names."""
         codes = str(context.variant.source), str(context.variant.language)
         source, target = (column(row, self.columns.get(code, code)) for code in codes)
         names = (languages.get(code).name for code in codes)
@@ -274,6 +287,7 @@ class Borrow:
     match: str
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The row with the other configuration's value."""
         other = context.table(self.config, self.match).get(str(column(row, self.match)))
         if other is None or self.column not in other:
             raise RowError("missing_column", f"config `{self.config}` has no `{self.column}` for this item")
@@ -301,6 +315,7 @@ class Entities:
     to: str = "entities"
 
     def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
+        """The row with its text and entities."""
         tokens, tags = column(row, self.tokens), column(row, self.tags)
         if invalid_tags(tags):
             context.note("invalid_bio")

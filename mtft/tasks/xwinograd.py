@@ -1,9 +1,10 @@
 """The reader of XWinograd: pronouns by their tokens, and schemas joined over twins and translations.
 
-A line has seven cells: language, origin, English sentence or "?", sentence, tokens, pronoun, candidates, the last three
-as JSON. Nothing says which sentences belong together, but they can be found: twins of a schema have the same candidates,
-and a translation of the definite-pronoun set names its English sentence. What comes from the Winograd schemas proper
-(five languages, few of them linked) is one `family`, so that a card can keep it together.
+A line has seven cells: language, origin, English sentence or "?", sentence, tokens, pronoun, candidates, the
+last three as JSON. Nothing says which sentences belong together, but they can be found: twins of a schema have the
+same candidates, and a translation of the definite-pronoun set names its English sentence. What comes from
+the Winograd schemas proper (five languages, few of them linked) is one `family`, so that a card can keep it
+together.
 
 Source: Tikhonov and Ryabinin 2021, https://github.com/yandex-research/crosslingual_winograd.
 """
@@ -41,8 +42,8 @@ class Schemas(NamedTuple):
 def read_xwinograd(files: Sequence[Path], shown: str, folder: Path, drop: Drop) -> Iterator[Record]:
     """The rows of one language.
 
-    Their columns: sentence, marked (the pronoun in underscores), blanked (`_` in its place), pronoun, option1, option2,
-    answer (0 or 1), group, family (`winograd` or `definite_pronoun`).
+    Their columns: sentence, marked (the pronoun in underscores), blanked (`_` in its place), pronoun,
+    option1, option2, answer (0 or 1), group, family (`winograd` or `definite_pronoun`).
 
     Args:
         files: The language's files.
@@ -99,8 +100,8 @@ def _row(cells: dict[str, Any], schemas: Schemas) -> dict[str, Any]:
 def pronoun_span(sentence: str, tokens: Sequence[str], span: Sequence[int]) -> tuple[int, int]:
     """The characters (begin, end) of the tokens in `span`.
 
-    Tokens stand in the sentence in order with nothing but white space between; the tokeniser wrote straight quotes as
-    two back-ticks or two apostrophes.
+    Tokens stand in the sentence in order with nothing but white space between; the tokeniser wrote straight
+    quotes as two back-ticks or two apostrophes.
 
     Raises:
         ValueError: A token is not where it should be.
@@ -118,7 +119,9 @@ def pronoun_span(sentence: str, tokens: Sequence[str], span: Sequence[int]) -> t
 
 @lru_cache(maxsize=4)
 def _schemas(folder: Path, files: tuple[Path, ...]) -> Schemas:
-    """The groups over all languages of a folder: connected components of candidate pairs and English sentences."""
+    """The groups over all languages of a folder: connected components of candidate pairs and English
+    sentences.
+    """
     parent: dict[str, str] = {}
     winograd = set[str]()
 
