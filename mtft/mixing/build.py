@@ -7,7 +7,7 @@ import heapq
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,9 +45,10 @@ from mtft.mixing.shards import Shard, ShardWriter, replacing
 from mtft.mixing.spec import MixtureSpec
 from mtft.tasks import Problems
 from mtft.tasks.problems import Kind
+from mtft.tasks.task import PROMPTED
 
 if TYPE_CHECKING:
-    from mtft.tasks import Row, Sources
+    from mtft.tasks import Row, Sources, Task
 
 SHARD_FORMAT = 1  # raised when the same settings would make other shards
 
@@ -168,9 +169,18 @@ def _shard(cell: MixtureTask, seed: int, sources: Sources, folder: Path, problem
 def _shard_key(cell: MixtureTask, seed: int, sources: Sources) -> str:
     """Hash of whatever decides the shard's content."""
     task = cell.task
-    templates = [(t.id, t.name, t.jinja, t.answer_choices, t.language) for t in task.templates]
-    state = (SHARD_FORMAT, __version__, task.key, task.fingerprint(sources), templates, seed, cell.max_rows)
+    names = [template.name for template in task.templates]
+    data = _data_fingerprint(task, sources)
+    state = (SHARD_FORMAT, __version__, task.key, task.fingerprint, names, data, seed, cell.max_rows)
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:20]
+
+
+def _data_fingerprint(task: Task, sources: Sources) -> list[str]:
+    """Hashes of all data that a cell's rows follow from, other languages' too where its card looks there."""
+    card = task.card
+    looks_around = card.division.exclusive or any("borrow" in step for step in card.transforms)
+    configs = card.variants if looks_around else [task.config]
+    return [replace(task, config=config).source_fingerprint(sources) for config in configs]
 
 
 def _render(cell: MixtureTask, seed: int, sources: Sources, folder: Path, key: str) -> None:
@@ -179,10 +189,10 @@ def _render(cell: MixtureTask, seed: int, sources: Sources, folder: Path, key: s
     with replacing(folder / f"{key}.arrow") as temporary:
         writer = ShardWriter(temporary, task.key)
         for number, row in enumerate(_rows(cell, seed, sources, problems, writer)):
-            for place, template in enumerate(task.templates):
+            for place, template in enumerate(task.templates or (None,)):
                 example = task.render(row, template, problems, seed)
                 if example is not None:
-                    writer.add(example, number, place, template.name)
+                    writer.add(example, number, place, PROMPTED if template is None else template.name)
         summary = writer.close()
     for kind, count in (problems.dropped + problems.noted).items():
         summary.dropped[kind.reason] = summary.dropped.get(kind.reason, 0) + count
@@ -212,7 +222,7 @@ def _rows(
 
 def _cached_groups(cells: MixtureCells, sources: Sources, folder: Path) -> Groups:
     """The guard's item groups, kept in the cache by the data of all cells."""
-    state = [(task.key, task.fingerprint(sources)) for task in cells.evaluated]
+    state = [(task.key, _data_fingerprint(task, sources)) for task in cells.evaluated]
     key = hashlib.sha256(json.dumps([SHARD_FORMAT, __version__, state]).encode()).hexdigest()[:20]
     path = folder / f"{key}-groups.npy"
     if not path.is_file():

@@ -20,7 +20,7 @@ class Entry:
     Attributes:
         task: The card's name, `dataset` or `dataset/subset`.
         languages: Codes to take; empty for all.
-        exclude_languages: Codes to leave out.
+        exclude_languages: Codes, or configurations, to leave out.
         templates: Names of templates to take; empty for all.
         prompt_languages: Languages of templates to take; empty for all.
         weight: Multiplies the size, or is the rate itself (`mtft.mixing.rates`).
@@ -46,7 +46,7 @@ class HeldOut:
         languages: Codes; a translation belongs if either of its languages does.
         clusters: Task clusters.
         tasks: Task names.
-        pairs: `task:language`.
+        pairs: `task:language`, or `task:configuration`.
     """
 
     languages: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class HeldOut:
             not set(self.languages).isdisjoint(languages_of(task))
             or task.cluster in self.clusters
             or task.name in self.tasks
-            or any(f"{task.name}:{language}" in self.pairs for language in languages_of(task))
+            or any(f"{task.name}:{name}" in self.pairs for name in names_of(task))
         )
 
 
@@ -112,7 +112,13 @@ class MixtureCells(Sequence[MixtureTask]):
 
 def languages_of(task: Task) -> tuple[str, ...]:
     """The languages of a cell's rows: one, or for a translation its source and its target."""
-    return tuple(task.languages)
+    variant = task.card.variants[task.config]
+    return (task.language,) if variant.source is None else (task.language, variant.source)
+
+
+def names_of(task: Task) -> tuple[str, ...]:
+    """What a cell of its task may be called: its languages, and its configuration."""
+    return tuple(dict.fromkeys((*languages_of(task), task.config)))
 
 
 def divide(
@@ -154,14 +160,14 @@ def divide(
 
 def _tasks(entry: Entry, index: CardIndex, collection: TemplateCollection, where: str) -> list[Task]:
     tasks = index.get(entry.task).tasks(
-        languages=list(entry.languages) or None,
-        templates=list(entry.templates) or None,
-        prompt_languages=list(entry.prompt_languages) or None,
         collection=collection,
+        languages=entry.languages or None,
+        templates=entry.templates or None,
+        prompt_languages=entry.prompt_languages or None,
     )
-    known = {language for task in tasks for language in languages_of(task)}
+    known = {name for task in tasks for name in names_of(task)}
     _check_known(entry.exclude_languages, known, f"{where}: {entry.task}: exclude_languages")
-    return [task for task in tasks if set(entry.exclude_languages).isdisjoint(languages_of(task))]
+    return [task for task in tasks if set(entry.exclude_languages).isdisjoint(names_of(task))]
 
 
 def _check_names(held: HeldOut, tasks: Sequence[Task], where: str) -> None:
@@ -170,7 +176,7 @@ def _check_names(held: HeldOut, tasks: Sequence[Task], where: str) -> None:
     _check_known(held.languages, {code for codes in spoken.values() for code in codes}, f"{where}.languages")
     _check_known(held.clusters, {task.cluster for task in tasks}, f"{where}.clusters")
     _check_known(held.tasks, {task.name for task in tasks}, f"{where}.tasks")
-    pairs = {f"{task.name}:{code}" for task, codes in spoken.items() for code in codes}
+    pairs = {f"{task.name}:{name}" for task in tasks for name in names_of(task)}
     _check_known(held.pairs, pairs, f"{where}.pairs")
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.tree import Tree
 
+from mtft.mixing.cells import languages_of
 from mtft.mixing.proportions import Proportion, summed
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def source_tree(mixture: Mixture) -> Tree:
     tree = Tree(f"{spec.name} · {spec.title} · fingerprint {mixture.fingerprint} · seed {mixture.seed}")
     rates = mixture.rates
     tree.add(
-        f"rates: {rates.kind}, cap {rates.cap or 'none'}, "
-        f"temperature {rates.temperature_language:g} per language, {rates.temperature_cluster:g} per cluster, "
+        f"rates: {rates.kind}, cap {rates.cap or 'none'}, temperature "
+        f"{rates.temperature_language:g} per language and {rates.temperature_cluster:g} per cluster, "
         f"at most {rates.max_repetition or 'any number of'} repetitions"
     )
     trained = tree.add(f"trained: {len(mixture):,} rows in {len(cells.train)} cells")
@@ -85,7 +86,7 @@ def _trained_line(mixture: Mixture, name: str, members: Sequence[Task]) -> str:
 
 def _languages(tasks: Sequence[Task]) -> str:
     """The configurations where they say more than the language, as a translation's direction does."""
-    return " ".join(task.config if len(task.languages) > 1 else task.language for task in tasks)
+    return " ".join(task.config if len(languages_of(task)) > 1 else task.language for task in tasks)
 
 
 def _by_cluster(tasks: Sequence[Task]) -> dict[str, dict[str, list[Task]]]:

@@ -10,18 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from mtft.mixing.shards import group_hash
-from mtft.tasks import Problems
+from mtft.tasks import SIDES, Problems, Side
 
 if TYPE_CHECKING:
     from mtft.tasks import Sources, Task
 
 Groups = npt.NDArray[np.uint64]
 
-SIDES = ("train", "validation", "test")
-EVALUATION_SIDES = ("validation", "test")
+EVALUATION_SIDES: tuple[Side, ...] = ("validation", "test")
 
 
-def item_groups(task: Task, side: str, sources: Sources) -> Iterator[str]:
+def item_groups(task: Task, side: Side, sources: Sources) -> Iterator[str]:
     """The item group of every row on one side of a cell; malformed rows are the build's to count."""
     for row in task.rows(side, sources, Problems()):
         yield row.item_group

@@ -74,7 +74,7 @@ def measured(shard: Shard, measure: LengthMeasure, folder: Path) -> Lengths:
 
 def over_limits(lengths: Lengths, verdicts: Verdicts, limits: TokenBounds) -> Verdicts:
     """The verdicts with over-long kept records marked; `lengths` is (2, records)."""
-    marked = verdicts.copy()
+    marked: Verdicts = verdicts.copy()
     for row, bound, verdict in (
         (0, limits.max_input_tokens, INPUT_TOO_LONG),
         (1, limits.max_target_tokens, TARGET_TOO_LONG),

@@ -26,12 +26,13 @@ def mixed(words: Words) -> Words:
     """Each 64-bit word scrambled into another, one to one.
 
     Source: the finaliser of SplitMix64; Steele, Lea, Flood 2014, "Fast splittable pseudorandom number
-        generators".
+    generators".
     """
     words = words + _GOLDEN
     words = (words ^ (words >> np.uint64(30))) * _MIX_1
     words = (words ^ (words >> np.uint64(27))) * _MIX_2
-    return words ^ (words >> np.uint64(31))
+    last: Words = words ^ (words >> np.uint64(31))
+    return last
 
 
 def permuted(index: Integers, size: Integers, key: Words) -> Integers:
@@ -73,4 +74,5 @@ def _feistel(values: Words, half: Words, key: Words) -> Words:
     for constant in _ROUND_KEYS:
         scrambled = mixed(right + key + constant)
         left, right = right, left ^ (scrambled & mask)
-    return (left << half) | right
+    joined: Words = (left << half) | right
+    return joined

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,9 +77,21 @@ def summed(lines: Iterable[Proportion], key: Callable[[Proportion], str]) -> dic
 
 
 def _added(a: Proportion, b: Proportion) -> Proportion:
-    values = {}
-    for each in fields(Proportion):
-        x, y = getattr(a, each.name), getattr(b, each.name)
-        values[each.name] = (x if x == y else "") if isinstance(x, str) else x + y
-    values["epochs"] = values["positions"] / values["rows"] if values["rows"] else 0.0
-    return Proportion(**values)
+    rows, positions = a.rows + b.rows, a.positions + b.positions
+    return Proportion(
+        cluster=_common(a.cluster, b.cluster),
+        task=_common(a.task, b.task),
+        language=_common(a.language, b.language),
+        config=_common(a.config, b.config),
+        rows=rows,
+        examples=a.examples + b.examples,
+        positions=positions,
+        share=a.share + b.share,
+        epochs=positions / rows if rows else 0.0,
+        input_tokens=a.input_tokens + b.input_tokens,
+        target_tokens=a.target_tokens + b.target_tokens,
+    )
+
+
+def _common(a: str, b: str) -> str:
+    return a if a == b else ""

@@ -72,7 +72,7 @@ class ShardSummary:
         rows: Rows with at least one record.
         examples: Records.
         dropped: Prompted rows that were not written, by reason.
-        problems: The first messages about them.
+        problems: What the reading and rendering counted, as `Problems.as_dict` gives it.
         origins: What the records' `origin` points to.
     """
 
@@ -80,7 +80,7 @@ class ShardSummary:
     rows: int = 0
     examples: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
-    problems: list[dict[str, Any]] = field(default_factory=list)
+    problems: dict[str, Any] = field(default_factory=dict)
     origins: list[Origin] = field(default_factory=list)
 
     def write(self, path: Path) -> None:
@@ -206,12 +206,14 @@ class Shard:
 
     @cached_property
     def _batches(self) -> list[Any]:
+        """Views of the mapped file, all of one size but the last."""
         reader = pa.ipc.open_file(pa.memory_map(str(self.folder / f"{self.key}.arrow")))
         return [reader.get_batch(i) for i in range(reader.num_record_batches)]
 
     def example(self, record: int) -> Example:
         """One record, whole."""
-        batch, at = self._batches[record // BATCH_ROWS], record % BATCH_ROWS
+        number, at = divmod(record, self._batches[0].num_rows)
+        batch = self._batches[number]
         inputs, targets, choices, row_id, item_group = (batch.column(i)[at].as_py() for i in range(5))
         origin = self.origin(batch.column("origin")[at].as_py())
         return Example(
@@ -242,16 +244,20 @@ class Shard:
 
     def texts(self) -> Iterator[tuple[int, list[str], list[str]]]:
         """The records batch by batch: number of the first, inputs, first targets."""
-        for number, batch in enumerate(self._batches):
+        first = 0
+        for batch in self._batches:
             inputs = batch.column("inputs").to_pylist()
             targets = [targets[0] for targets in batch.column("targets").to_pylist()]
-            yield number * BATCH_ROWS, inputs, targets
+            yield first, inputs, targets
+            first += batch.num_rows
 
     def tables(self, keep: npt.NDArray[np.bool_]) -> Iterator[pa.Table]:
         """The kept records batch by batch, as Arrow tables of this module's schema."""
-        for number, batch in enumerate(self._batches):
-            mask = keep[number * BATCH_ROWS : number * BATCH_ROWS + batch.num_rows]
-            yield pa.Table.from_batches([batch]).filter(pa.array(mask))
+        first = 0
+        for batch in self._batches:
+            mask = pa.array(keep[first : first + batch.num_rows])
+            yield pa.Table.from_batches([batch]).filter(mask)
+            first += batch.num_rows
 
 
 def _origin(example: Example, template: str) -> Origin:
