@@ -97,11 +97,12 @@ def replaced_text(text: str, old: str, new: str, count: int = -1) -> str:
 
 
 def formatted(context: Context, text: str, values: Any) -> str:
-    """`text % values` without wide fields."""
+    """`text % values` without wide fields, if the result is not too long."""
     if _WIDE_FORMAT.search(text):
         raise RenderError("limit", "A format's width and precision must be below 1000.", found=text[:60])
-    for value in values if isinstance(values, tuple) else (values,):
-        text_of(context, value)
+    lengths = [len(text_of(context, value)) for value in (values if isinstance(values, tuple) else (values,))]
+    # A mapping's value may be named again and again.
+    check_length(len(text) + (text.count("%") * sum(lengths) if isinstance(values, dict) else sum(lengths)))
     return str(text % values)
 
 

@@ -47,7 +47,7 @@ class CompiledText:
             code = environment.compile(tree)
         except TemplateSyntaxError as error:
             raise _syntax_error(error, where) from None
-        except RecursionError:
+        except (RecursionError, MemoryError, SyntaxError):  # the last two come from Python's own compiler
             raise TemplateError("A template must not be nested so deeply.", where=where) from None
         called = {call.node.name for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Name)}
         self.fields = frozenset(names - (called & TEMPLATE_FUNCTIONS.keys()) - {"answer_choices"})

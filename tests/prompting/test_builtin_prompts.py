@@ -21,7 +21,7 @@ REAL = {
 def test_all_files_are_found() -> None:
     found = list(builtin_folder("prompts").rglob("templates.yaml"))
     assert len(found) == len(KEYS) >= 12
-    assert REAL <= {"/".join(filter(None, key)) for key in KEYS}
+    assert {"/".join(filter(None, key)) for key in KEYS} >= REAL
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: "/".join(filter(None, key)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,15 @@ def test_unknown_names_give_the_nearest(tmp_path: Path) -> None:
         templates.by_id(ONE[:-1] + "9")
     assert "frist" not in templates
     assert templates.get("frist") is None
+
+
+def test_a_collection_goes_to_worker_processes(tmp_path: Path) -> None:
+    write(tmp_path, entry())
+    collection = TemplateCollection.from_folder(tmp_path)
+    row = {"q": "why", "label": 0}
+    expected = collection.get("demo")["first"].render(row)
+    copy = pickle.loads(pickle.dumps(collection))
+    assert copy.get("demo")["first"].render(row) == expected is not None
 
 
 def test_a_file_must_be_where_it_says(tmp_path: Path) -> None:

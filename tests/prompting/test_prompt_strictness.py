@@ -169,6 +169,8 @@ def test_nothing_is_cut() -> None:
         ("no separator", "|||"),
         ("{% macro m() %}{% endmacro %} ||| x", "macro"),
         ("(" * 3 + "{{ " + "(" * 5000 + "a" + ")" * 5000 + " }} ||| x", "nested"),
+        ("{{ a" + ".b" * 5000 + " }} ||| x", "nested"),
+        ("{{ " + "not " * 5000 + "a }} ||| x", "nested"),
     ],
 )
 def test_a_template_that_does_not_compile_says_where(jinja: str, part: str) -> None:
