@@ -40,8 +40,12 @@ class RunArguments:
     overwrite: bool = field(
         default=False, metadata={"help": "Replace the run that stands in the output folder."}
     )
-    max_input_tokens: int = field(default=512, metadata={"help": "Longer inputs are dropped and counted."})
-    max_target_tokens: int = field(default=256, metadata={"help": "Longer targets are dropped and counted."})
+    max_input_tokens: int | None = field(
+        default=None, metadata={"help": "Longer inputs are dropped and counted; default: the mixture's limit."}
+    )
+    max_target_tokens: int | None = field(
+        default=None, metadata={"help": "Longer targets are dropped and counted; default: the mixture's limit."}
+    )
     pretrain_steps: int = field(
         default=0, metadata={"help": "Steps of short pretraining on raw text, for built-in sizes only."}
     )
@@ -56,6 +60,10 @@ class RunArguments:
         default=100, metadata={"help": "Items per task and language in the evaluation, drawn by item group."}
     )
     eval_batch_tokens: int = field(default=8192, metadata={"help": "Tokens per evaluation batch."})
+    protocol: str | None = field(
+        default=None,
+        metadata={"help": "Scoring protocol; default: as trained for built-in sizes, else the suite's or the family's."},
+    )
     self_check: int = field(
         default=0, metadata={"help": "Compare the fast scoring with the naive one on so many examples per task."}
     )
@@ -87,6 +95,8 @@ class EvaluateArguments:
     )
     max_items_per_cell: int | None = field(default=None, metadata={"help": "Default: the suite's own."})
     batch_tokens: int = field(default=8192, metadata={"help": "Tokens per batch."})
-    seed: int = field(default=0, metadata={"help": "Seed of the draw of items."})
+    seed: int | None = field(
+        default=None, metadata={"help": "Seed of random choices in templates; default: the suite's."}
+    )
     self_check: int = field(default=0, metadata={"help": "Check the fast scoring on so many examples per task."})
     strict: bool = field(default=False, metadata={"help": "Stop at the first malformed row."})

@@ -42,7 +42,7 @@ class MultitaskArguments(TrainingArguments):  # type: ignore[misc]
     lora_rank: int = field(default=8, metadata={"help": "Rank of LoRA's matrices."})
     lora_alpha: int = field(default=16, metadata={"help": "LoRA's scale, divided by the rank."})
     lora_dropout: float = field(default=0.0, metadata={"help": "Dropout before LoRA's matrices."})
-    report_to: str | list[str] | None = field(
+    report_to: None | str | list[str] = field(  # noqa: RUF036  # the argument parser reads the second
         default="tensorboard", metadata={"help": "Trackers, `none` for none."}
     )
     logging_steps: float = field(default=10, metadata={"help": "Steps between two log lines."})

@@ -1,0 +1,45 @@
+"""One evaluation of one model, from flags to report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtft.evaluation import EngineSettings, Suite
+from mtft.reporting import write_report
+from mtft.runs.arguments import EvaluateArguments
+from mtft.runs.data import Library
+from mtft.runs.folder import SETTINGS, on_main_first, resolved_settings
+from mtft.runs.provenance import reproduction
+from mtft.runs.scoring import score
+from mtft.tasks import Problems
+
+
+def evaluate_model(arguments: EvaluateArguments) -> Path:
+    """The path of the report; results and samples stand beside it.
+
+    A model of a run that began from a configuration is scored as it was trained, unless a protocol is named.
+
+    Raises:
+        MtftError: The suite, the data or the model cannot be used; all but the model is found before it is loaded.
+    """
+    library = Library.open(arguments.prompts, arguments.data_root, strict=arguments.strict)
+    suite = Suite.load(arguments.suite).with_items(arguments.max_items_per_cell)
+    problems = Problems(strict=arguments.strict)
+    examples = suite.examples(library.cards, library.templates, library.sources, problems)
+    folder = Path(arguments.output_dir)
+    own = (Path(arguments.model) / SETTINGS).is_file()
+    results = score(
+        arguments.model,
+        suite,
+        examples,
+        EngineSettings(arguments.batch_tokens, suite.max_input_tokens, arguments.self_check, folder / "outputs"),
+        name=arguments.model_name,
+        protocol=arguments.protocol or suite.protocol or ("trained" if own else None),
+        revision=arguments.revision,
+    )
+    with on_main_first() as main:
+        if main:
+            made = {"problems": problems.as_dict(), "reproduce": reproduction(settings=resolved_settings(arguments))}
+            content = results.with_extras(**made).save(folder)
+            write_report(content, folder, folder / "samples.parquet")
+    return folder / "report.html"

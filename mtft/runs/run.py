@@ -1,0 +1,164 @@
+"""A whole run, stage by stage; a stage that is done already is not done again."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from transformers import set_seed
+
+from mtft.encoding import TokenLimits, encoder_for
+from mtft.errors import RunError
+from mtft.evaluation import EngineSettings, EvaluationResults, control_rows
+from mtft.mixing import Mixture
+from mtft.modeling import load_model
+from mtft.reporting import write_report
+from mtft.runs.arguments import RunArguments
+from mtft.runs.controls import ShuffledTargets, bag_of_tokens
+from mtft.runs.data import RunData, prepare_data
+from mtft.runs.folder import RunFolder, on_main_first, resolved_settings, write_atomically
+from mtft.runs.models import is_built_in, load_whole, prepare_base
+from mtft.runs.provenance import reproduction, vocabulary_overlap
+from mtft.runs.scoring import score
+from mtft.training import MultitaskArguments, MultitaskTrainer, find_checkpoint
+
+logger = logging.getLogger(__name__)
+
+
+class Run:
+    """Rows → mixture → base model → evaluation → finetuning → evaluation → report, in one output folder.
+
+    Killed and started again with the same settings, it goes on where it was.
+
+    Args:
+        arguments: Data, model and evaluation.
+        training: The trainer's settings; `output_dir` is the run's folder.
+    """
+
+    def __init__(self, arguments: RunArguments, training: MultitaskArguments) -> None:
+        self.arguments = arguments
+        self.training = training
+        self.folder = RunFolder(Path(training.output_dir or "runs/run"))
+        self.started = time.monotonic()
+
+    def prepare_data(self) -> None:
+        """Everything that the user gave, checked; the mixture rendered; the folder opened."""
+        self.data: RunData = prepare_data(self.arguments)
+        settings = resolved_settings(self.training, self.arguments)
+        self.folder.open(settings, overwrite=self.arguments.overwrite)
+
+    def prepare_model(self) -> None:
+        """The model to begin with, and the mixture as its tokenizer sees it."""
+        built = self.data.built
+        seed = self.training.seed
+        self.base = prepare_base(self.arguments, self.folder, built.texts(), self.data.documents(seed), seed)
+        loaded = load_whole(self.base, self.arguments.revision)
+        own = built.spec.limits
+        limits = TokenLimits(
+            self.arguments.max_input_tokens or own.max_input_tokens,
+            self.arguments.max_target_tokens or own.max_target_tokens,
+        )
+        self.encoder = encoder_for(loaded.model.config, loaded.tokenizer, limits)
+        with on_main_first():
+            index = built.index(self.encoder.measure, limits)
+        self.mixture = Mixture(built, index, seed=self.training.data_seed)
+        positions = self._positions()
+        with on_main_first() as main:
+            if main:
+                write_atomically(self.folder.manifest, json.dumps(self.mixture.manifest(positions), indent=1))
+                print(self.mixture.describe(positions), flush=True)
+
+    def evaluate(self, name: str) -> None:
+        """Score `base` or `finetuned`; kept in the run's folder until the report."""
+        if self.data.suite is None or (name == "base" and not self.arguments.evaluate_base):
+            return
+        place = self._results(name)
+        if (place / "results.json").is_file():
+            return
+        settings = EngineSettings(
+            batch_tokens=self.arguments.eval_batch_tokens,
+            max_input_tokens=self.data.suite.max_input_tokens,
+            self_check=self.arguments.self_check,
+            cache_folder=place / "outputs",
+        )
+        is_base = name == "base"
+        results = score(
+            self.base if is_base else self.folder.path,
+            self.data.suite,
+            self.data.examples,
+            settings,
+            name=name,
+            protocol=self.arguments.protocol or ("trained" if is_built_in(self.arguments.model) else None),
+            revision=self.arguments.revision if is_base else None,
+            step=0 if is_base else self._summary()["step"],
+        )
+        with on_main_first() as main:
+            if main:
+                results.save(place)
+
+    def finetune(self) -> None:
+        """Train on the mixture, from the latest complete checkpoint where there is one."""
+        if self.folder.training.is_file():
+            return
+        set_seed(self.training.seed)
+        loaded = load_model(self.base, self.arguments.revision)
+        source = ShuffledTargets(self.mixture, self.training.seed) if self.arguments.shuffled_labels else self.mixture
+        trainer = MultitaskTrainer(loaded.model, self.training, source, self.encoder)
+        wanted = self.training.resume_from_checkpoint or find_checkpoint(self.folder.path)
+        result = trainer.train(resume_from_checkpoint=str(wanted) if wanted else None)
+        trainer.save_model(str(self.folder.path))
+        summary = {"step": trainer.state.global_step, "dropped": trainer.dropped, **result.metrics}
+        history = [entry for entry in trainer.state.log_history if "loss" in entry]
+        with on_main_first() as main:
+            if main:
+                write_atomically(self.folder.training, json.dumps({**summary, "history": history}, indent=1))
+
+    def report(self) -> None:
+        """Results of both models in one, with everything needed to judge and to repeat them."""
+        if self.data.suite is None:
+            return
+        with on_main_first() as main:
+            if main:
+                self._write_report()
+
+    def _write_report(self) -> None:
+        names = [name for name in ("base", "finetuned") if (self._results(name) / "results.json").is_file()]
+        results = EvaluationResults.load(self._results(names[0]))
+        for name in names[1:]:
+            results = results.merge(EvaluationResults.load(self._results(name)))
+        positions = self._positions()
+        extras: dict[str, Any] = {
+            "mixture": self.mixture.manifest(positions),
+            "training": self._summary(),
+            "problems": self.data.problems.as_dict(),
+            "vocabulary_overlap": vocabulary_overlap(self.data.built),
+        }
+        if self.arguments.bag_of_tokens:
+            bag = bag_of_tokens(self.mixture, self.data.examples, self.encoder.tokenizer)
+            extras["controls"] = control_rows(results.as_dict(), {"bag_of_tokens": bag.as_dict()})
+        extras["reproduce"] = reproduction(
+            settings=resolved_settings(self.arguments), seconds=round(time.monotonic() - self.started)
+        )
+        content = results.with_extras(**extras).save(self.folder.eval)
+        html, _ = write_report(content, self.folder.eval, self.folder.eval / "samples.parquet")
+        logger.info("Report: %s", html)
+
+    def _positions(self) -> int:
+        """How many positions of the mixture the training takes."""
+        training = self.training
+        rows = training.global_batch_size or (
+            training.per_device_train_batch_size * training.gradient_accumulation_steps * training.world_size
+        )
+        return rows * training.max_steps if training.max_steps > 0 else round(training.num_train_epochs * len(self.mixture))
+
+    def _results(self, name: str) -> Path:
+        return self.folder.eval / name
+
+    def _summary(self) -> dict[str, Any]:
+        if not self.folder.training.is_file():
+            raise RunError("The model must be finetuned before it is scored.", where=self.folder.path)
+        summary: dict[str, Any] = json.loads(self.folder.training.read_text(encoding="utf-8"))
+        return summary
