@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtft.cli.options import DataRoot, Json, Prompts, Strict, collection_of, index_of
+from mtft.cli.options import DataRoot, Json, Prompts, Strict, collection_of, index_of, sources_of
 from mtft.cli.output import console, note, say, say_json, say_table
 from mtft.errors import MtftError
-from mtft.resources import builtin_folder
+from mtft.resources import builtin_folder, cache_folder
 
 if TYPE_CHECKING:
     from mtft.mixing import BuiltMixture, LengthMeasure, MixtureCells, MixtureSpec
@@ -164,18 +163,11 @@ def _build(
     progress: bool,
 ) -> BuiltMixture:
     from mtft.mixing import build_mixture
-    from mtft.tasks import Sources
 
-    folder = cache_dir or default_cache(os.environ)
+    folder = cache_dir or cache_folder() / "mixtures"
     return build_mixture(
-        spec, cells, Sources(data_root, strict=strict), folder, progress and sys.stdout.isatty()
+        spec, cells, sources_of(data_root, strict=strict), folder, progress and sys.stdout.isatty()
     )
-
-
-def default_cache(environ: Mapping[str, str]) -> Path:
-    """`mtft/mixtures` in the user's cache folder."""
-    named = environ.get("XDG_CACHE_HOME")
-    return (Path(named) if named else Path.home() / ".cache") / "mtft" / "mixtures"
 
 
 def _measure(model: str | None) -> LengthMeasure | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtft.cli.options import DataRoot, Json, Prompts, collection_of, index_of
+from mtft.cli.options import DataRoot, Json, Prompts, collection_of, index_of, side_of, sources_of
 from mtft.cli.output import say, say_json, say_table
 from mtft.errors import ConfigError, TemplateError
 
@@ -154,11 +154,11 @@ def _task_rows(
     name: str, language: str | None, side: str, data_root: Path | None, prompts: list[Path]
 ) -> Iterable[tuple[str, Mapping[str, Any]]]:
     """Rows of the task's first language, or of the one asked for."""
-    from mtft.tasks import Problems, Sources
+    from mtft.tasks import Problems
 
     card = index_of(prompts).get(name)
     tasks = card.tasks(languages=None if language is None else [language], collection=collection_of(prompts))
-    for row in tasks[0].rows(side, Sources(data_root), Problems()):
+    for row in tasks[0].rows(side_of(side), sources_of(data_root), Problems()):
         yield row.row_id, row.fields
 
 

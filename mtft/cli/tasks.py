@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -11,14 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mtft.cli.options import DataRoot, Json, Prompts, Strict, collection_of, index_of
+from mtft.cli.options import (
+    SIDES,
+    DataRoot,
+    Json,
+    Prompts,
+    Strict,
+    collection_of,
+    index_of,
+    side_of,
+    sources_of,
+)
 from mtft.cli.output import note, say, say_json, say_table
 
 if TYPE_CHECKING:
     from mtft.tasks import Problems, Task, TaskCard
 
 app = typer.Typer(help="Task cards: list, show, count and print rows.", no_args_is_help=True)
-SIDES = ("train", "validation", "test")
 
 
 @app.command("list")
@@ -73,11 +81,12 @@ def show(
     as_json: Json = False,
 ) -> None:
     """One task's card, its templates, and on demand its rows."""
-    from mtft.tasks import Problems, Sources
+    from mtft.tasks import Problems
 
+    chosen_side = side_of(side)
     card = index_of(prompts).get(task)
     chosen = card.tasks(languages=language or None, collection=collection_of(prompts))
-    problems, sources = Problems(strict=strict), Sources(data_root)
+    problems, sources = Problems(strict=strict), sources_of(data_root, strict=strict)
     facts = _card_facts(card, chosen)
     if count:
         facts["rows"] = [_counts(each, sources, problems) for each in chosen]
@@ -85,7 +94,7 @@ def show(
         facts["examples"] = [
             {"language": each.language, "config": each.config, "row_id": row.row_id, **row.fields}
             for each in chosen
-            for row in islice(each.rows(side, sources, problems), rows)
+            for row in islice(each.rows(chosen_side, sources, problems), rows)
         ]
     if len(problems):
         facts["problems"] = problems.as_dict()
@@ -121,7 +130,7 @@ def _plain(value: Any) -> Any:
 
 def _counts(task: Task, sources: Any, problems: Problems) -> dict[str, Any]:
     """Rows of one cell per side."""
-    counts = Counter({side: sum(1 for _ in task.rows(side, sources, problems)) for side in SIDES})
+    counts: dict[str, int] = {side: sum(1 for _ in task.rows(side, sources, problems)) for side in SIDES}
     return {"language": task.language, "config": task.config, **counts}
 
 
@@ -145,5 +154,12 @@ def _line(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_line, value))
     if isinstance(value, dict):
-        return ", ".join(f"{key} = {_line(item)}" for key, item in value.items())
+        return ", ".join(f"{key}: {_nested(item)}" for key, item in value.items())
     return str(value)
+
+
+def _nested(value: Any) -> str:
+    """A value inside a mapping, in braces or brackets where it holds several."""
+    if isinstance(value, dict):
+        return f"{{{_line(value)}}}"
+    return f"[{_line(value)}]" if isinstance(value, list) else str(value)

@@ -166,13 +166,28 @@ def answer(results: Results) -> str:
     return f"{tallies(results)[0].verdict.capitalize()}. {sentence(results)}"
 
 
+CONTROLS = {
+    "base": "base model",
+    "shuffled": "shuffled labels",
+    "bag_of_tokens": "bag of shared tokens",
+    "chance": "chance",
+}
+
+
+def controls_run(results: Results) -> list[str]:
+    """The controls that any cell has a score of."""
+    return [name for name in CONTROLS if any(row.get(name) is not None for row in results.controls)]
+
+
 def rule(results: Results) -> str:
     """How the verdict is reached, in words."""
-    against = (
-        "it beats every control (base model, shuffled labels, bag of shared tokens, chance)"
-        if any(row.get("counts") is not None for row in results.controls)
-        else "its 95 % interval lies above chance (where there is a chance level) and it beats the base model"
-    )
+    if any(row.get("counts") is not None for row in results.controls):
+        names = ", ".join(CONTROLS[name] for name in controls_run(results))
+        against = f"its 95 % interval lies above every control ({names})"
+    else:
+        against = (
+            "its 95 % interval lies above chance (where there is a chance level) and it beats the base model"
+        )
     return (
         f"A held-out cell generalises when {against}. “Yes” when at least {YES_SHARE:.0%} of the cells do, "
         f"“partly” from {PARTLY_SHARE:.0%}. A cell is one task in one language with the prompts of one "

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mtft.reporting.headline import is_about, tallies
+from mtft.reporting.headline import CONTROLS, is_about, tallies
 from mtft.reporting.results import Average, CellKey, Results, Summary
 from mtft.reporting.wording import GROUPS, HELD_OUT, MARKS, NOTHING, Scales, metric_name, whole, words
 
@@ -128,24 +128,21 @@ SCORE_COLUMNS = (
     *("95 % interval", "gain over base", "worst–best template", "chance", "majority"),
     *("templates", "scored", "groups", "unscored"),
 )
-CONTROL_COLUMNS = {
-    "finetuned": "finetuned",
-    "low": "its lower bound",
-    "base": "base",
-    "shuffled": "shuffled labels",
-    "bag_of_tokens": "bag of shared tokens",
-    "chance": "chance",
-}
+CONTROL_COLUMNS = {"finetuned": "finetuned", "low": "its lower bound", **CONTROLS}
 
 
 def controls(results: Results, scales: Scales) -> Table:
     """Every control experiment beside the finetuned model, and whether the cell counts."""
     rows = [_control_row(row, results, scales) for row in _sorted_controls(results)]
-    columns = ("task", "language", "held out", *CONTROL_COLUMNS.values(), "counts")
+    columns = ("task", "language", "prompts in", "held out", *CONTROL_COLUMNS.values(), "counts")
     note = (
         "A cell counts when the lower bound of its 95 % interval lies above every control and above chance."
     )
-    return plain_table("controls", "Controls", columns, rows, note)
+    made = plain_table("controls", "Controls", columns, rows, note)
+    for column in columns:
+        if all(row[made.columns.index(column)].text in (NOTHING, "") for row in made.rows):
+            made = without(made, column)
+    return made
 
 
 def _sorted_controls(results: Results) -> list[Mapping[str, Any]]:
@@ -169,6 +166,7 @@ def _control_row(row: Mapping[str, Any], results: Results, scales: Scales) -> tu
     return (
         Cell(str(row.get("task") or "")),
         Cell(language_label(results, language)),
+        Cell(str(row.get("prompt_language") or "")),
         Cell(seen_label(held_out)),
         *(_score(scales, metric, value) for value in values.values()),
         mark,
@@ -204,7 +202,7 @@ def scores(results: Results, scales: Scales, *, primary: bool = True) -> Table:
     columns = (*SCORE_COLUMNS[:6], *names, *SCORE_COLUMNS[6:])
     title = "All scores" if primary else "Secondary metrics"
     note = (
-        f"Interval, range and counts are those of “{results.focus}”; scores are those of the median template. "
+        f"Interval, range and counts are those of “{results.focus}”; scores those of the median template. "
         "The gain is the paired difference on the same items, averaged over templates, with its interval."
     )
     made = plain_table("scores" if primary else "secondary", title, columns, rows, note)
