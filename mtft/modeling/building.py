@@ -30,6 +30,8 @@ class ModelSize:
 
 SIZES: dict[str, ModelSize] = {
     "tiny": ModelSize(width=64, layers=2, heads=4),
+    "micro": ModelSize(width=96, layers=2, heads=4),
+    "mini": ModelSize(width=96, layers=3, heads=4),
     "small": ModelSize(width=128, layers=3, heads=4),
     "medium": ModelSize(width=256, layers=4, heads=8),
     "base": ModelSize(width=512, layers=8, heads=8, dropout=0.1),
