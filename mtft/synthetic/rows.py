@@ -40,7 +40,7 @@ def topic(scene: Scene, grammar: Grammar) -> Fields:
 
 
 def nli(scene: Scene, grammar: Grammar) -> Fields:
-    """A scene and a short claim: one of its facts (0), something it is silent on (1), or a fact denied (2)."""
+    """A scene and a short claim: a fact of it (0), something it does not state (1), or a fact denied (2)."""
     draw = _draw("nli", scene)
     label = draw.randrange(len(NLI_LABELS))
     fact = draw.choice(scene.facts)
