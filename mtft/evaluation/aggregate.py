@@ -194,5 +194,5 @@ def _summary(model: str, place: Place, cells: Sequence[TemplateCell], resampling
     middle = min(scored, key=lambda c: (abs(c.value - value), c.template_id))
     found = middle.never_certain(percentile_interval(value, samples))
     if middle.metric.is_mean:
-        found = found.widened(clustered_interval(middle.rows.statistics[:, 0], middle.rows.groups))
+        found = found.widened(clustered_interval(middle.rows.statistics[:, 0], middle.rows.groups, at=value))
     return SummaryCell(model, place, tuple(cells), samples, found)

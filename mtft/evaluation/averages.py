@@ -11,7 +11,14 @@ import numpy as np
 from mtft.evaluation.aggregate import SummaryCell
 from mtft.evaluation.examples import EvalCell
 from mtft.evaluation.metrics import METRICS
-from mtft.statistics import MACRO_RULE, FloatArray, above_chance, macro_average, percentile_interval
+from mtft.statistics import (
+    MACRO_RULE,
+    FloatArray,
+    above_chance,
+    macro_average,
+    percentile_interval,
+    wilson_interval,
+)
 
 CellOf = Mapping[tuple[str, str], EvalCell]
 GROUPS: dict[str, Callable[[str], bool]] = {
@@ -23,6 +30,7 @@ GROUPS: dict[str, Callable[[str], bool]] = {
     "held_out_cluster": lambda seen: seen == "held_out_cluster",
 }
 NORMALISED = "accuracy_above_chance"
+_CERTAIN = 1e-9  # narrower than this, all resamples agree
 _RULE = f"medians over templates; {MACRO_RULE}; 95 % interval from resampled item groups"
 _NORMALISED_RULE = f"(accuracy - chance) / (1 - chance) per cell; {_RULE}"
 
@@ -96,6 +104,10 @@ def _row(
 ) -> dict[str, Any]:
     tasks = [s.place.task for s in chosen]
     found = percentile_interval(float(macro_average(values, tasks)), macro_average(replicates, tasks))
+    if found.high - found.low < _CERTAIN * chosen[0].metric.top and 0 <= found.value <= chosen[0].metric.top:
+        top, groups = chosen[0].metric.top, {g for s in chosen for c in s.cells for g in c.groups}
+        _, low, high = wilson_interval(found.value / top, len(groups))
+        found = found._replace(low=low * top, high=high * top)
     return {
         "model": model,
         "group": group,

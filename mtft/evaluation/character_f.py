@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,3 +43,15 @@ def chrf_score(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 CHRF_6 = ChrfCounts(word_order=0)
 CHRF_PLUS_PLUS = ChrfCounts(word_order=2)
+
+
+@lru_cache(maxsize=2**16)
+def chrf_counts(prediction: str, references: tuple[str, ...], *, words: bool) -> tuple[float, ...]:
+    """The counts of one example, kept: scoring, figures and comparisons of a run all need them.
+
+    Args:
+        prediction: The generated text.
+        references: All references.
+        words: chrF++, with word n-grams.
+    """
+    return tuple((CHRF_PLUS_PLUS if words else CHRF_6).counts(prediction, references).tolist())

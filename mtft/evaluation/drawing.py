@@ -43,7 +43,9 @@ def cell_examples(
     """
     task = asked.task
     rows = drawn(task.rows(side, sources, problems), asked.max_items, whole_groups=cell.metrics == ("ndcg",))
-    if not rows:
+    if not rows and cell.seen == "seen":
+        problems.note("empty_cell", task.name, task.config)  # such as word lists, which only train
+    elif not rows:
         problems.add("empty_cell", task.name, task.config, f"no {side} rows in {task.language}")
     found = []
     for template in asked.templates:

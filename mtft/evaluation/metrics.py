@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtft.evaluation.character_f import CHRF_6, CHRF_PLUS_PLUS, ChrfCounts, chrf_score
+from mtft.evaluation.character_f import chrf_counts, chrf_score
 from mtft.evaluation.examples import Sample
 from mtft.evaluation.ranking import ndcg, reciprocal_rank
 from mtft.statistics import FloatArray, Statistic, ratio
@@ -80,10 +80,10 @@ def span_f1_value(sums: FloatArray) -> FloatArray:
     return ratio(np.stack([twice, twice + sums[..., 1] + sums[..., 2]], axis=-1))
 
 
-def _chrf_rows(counter: ChrfCounts) -> Callable[[Sequence[Sample]], Rows]:
+def _chrf_rows(*, words: bool) -> Callable[[Sequence[Sample]], Rows]:
     def rows(samples: Sequence[Sample]) -> Rows:
-        counts = [counter.counts(s.prediction or "", s.targets).tolist() for s in samples]
-        return _per_row(samples, counts, 3 * (counter.char_order + counter.word_order))
+        counts = [chrf_counts(s.prediction or "", s.targets, words=words) for s in samples]
+        return _per_row(samples, counts, 24 if words else 18)
 
     return rows
 
@@ -118,8 +118,8 @@ METRICS: dict[str, tuple[Metric, ...]] = {
         Metric("mrr", _per_query(reciprocal_rank), choice=True),
     ),
     "chrf": (
-        Metric("chrf", _chrf_rows(CHRF_6), chrf_score, top=100.0, is_mean=False),
-        Metric("chrf_pp", _chrf_rows(CHRF_PLUS_PLUS), chrf_score, top=100.0, is_mean=False),
+        Metric("chrf", _chrf_rows(words=False), chrf_score, top=100.0, is_mean=False),
+        Metric("chrf_pp", _chrf_rows(words=True), chrf_score, top=100.0, is_mean=False),
     ),
     "span_f1": (
         Metric("span_f1", _spans, span_f1_value, is_mean=False),

@@ -15,7 +15,7 @@ import numpy as np
 
 from mtft.errors import SuiteError, nearest
 from mtft.evaluation.answers import exact_match, token_f1
-from mtft.evaluation.character_f import CHRF_6, CHRF_PLUS_PLUS, chrf_score
+from mtft.evaluation.character_f import chrf_counts, chrf_score
 from mtft.evaluation.spans import parse_spans, span_counts
 from mtft.tasks.records import Example
 
@@ -72,8 +72,8 @@ def chrf(example: Example, text: str) -> Judgement:
     return Judgement(
         text,
         {
-            "chrf": float(chrf_score(CHRF_6.counts(text, references))),
-            "chrf_pp": float(chrf_score(CHRF_PLUS_PLUS.counts(text, references))),
+            "chrf": float(chrf_score(np.array(chrf_counts(text, references, words=False)))),
+            "chrf_pp": float(chrf_score(np.array(chrf_counts(text, references, words=True)))),
         },
     )
 

@@ -96,7 +96,9 @@ def clustered_standard_error(values: ArrayLike, clusters: ArrayLike, *, correcti
     return error * float(np.sqrt(groups / (groups - 1))) if groups > 1 else float("inf")
 
 
-def clustered_interval(values: ArrayLike, clusters: ArrayLike, *, level: float = 0.95) -> Interval:
+def clustered_interval(
+    values: ArrayLike, clusters: ArrayLike, *, level: float = 0.95, at: float | None = None
+) -> Interval:
     """Interval of the mean of scores in [0, 1] whose rows come in clusters.
 
     The clustered standard error SE gives an effective number of rows n* = p(1 − p) / SE², which Wilson's
@@ -109,9 +111,11 @@ def clustered_interval(values: ArrayLike, clusters: ArrayLike, *, level: float =
         values: (n,) float in [0, 1].
         clusters: (n,) labels.
         level: Confidence level.
+        at: An estimate other than the mean, such as a median over templates of which these rows are the
+            middle one; it is given the width that n* means there.
 
     Returns:
-        The mean with its limits; (nan, nan, nan) without rows.
+        The estimate with its limits; (nan, nan, nan) without rows.
 
     Source: clustered errors: Miller 2024, arXiv 2411.00640, section 2.2. Wilson's interval at the effective
     sample size with Student's quantile: Korn & Graubard 1998, Survey Methodology 24 (their adjustment, on
@@ -125,7 +129,8 @@ def clustered_interval(values: ArrayLike, clusters: ArrayLike, *, level: float =
     spread = mean * (1 - mean)
     known = np.isfinite(error) and error > 1e-12 and spread > 0
     effective = spread / error**2 if known else float(groups)
-    return wilson_interval(mean, effective, level=level, quantile=_student(groups, level))
+    estimate = mean if at is None else at
+    return wilson_interval(estimate, effective, level=level, quantile=_student(groups, level))
 
 
 def _student(groups: int, level: float) -> float:
