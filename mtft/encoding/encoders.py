@@ -6,6 +6,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -80,20 +81,31 @@ class Encoder(ABC):
         """What a mixture's index calls to know every example's length."""
         return TokenLengths(self)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of everything that decides the ids: the tokenizer's vocabulary and rules, and the kind."""
         backend = getattr(self.tokenizer, "backend_tokenizer", None)
-        vocabulary = json.dumps(self.tokenizer.get_vocab(), sort_keys=True)
-        rules = vocabulary if backend is None else backend.to_str()
-        return hashlib.sha256(f"{self.kind}\n{self.eos_id}\n{rules}".encode()).hexdigest()[:16]
+        rules = {"vocabulary": self.tokenizer.get_vocab()}
+        if backend is not None:
+            rules = json.loads(backend.to_str())
+        # what the last call asked for, not what the tokenizer is
+        rules = {name: rule for name, rule in rules.items() if name not in ("padding", "truncation")}
+        state = json.dumps([self.kind, self.eos_id, rules], sort_keys=True)
+        return hashlib.sha256(state.encode()).hexdigest()[:16]
 
     def _ids(self, texts: Sequence[str], *, special: bool) -> list[list[int]]:
-        """The tokenizer's ids, without any truncation and without its warning about long texts."""
+        """The tokenizer's ids, nothing cut.
+
+        Rows are text: one that holds the characters `</s>` gets their ids, not the special token's.
+        """
         if not texts:
             return []
         ids: list[list[int]] = self.tokenizer(
-            list(texts), add_special_tokens=special, truncation=False, padding=False, verbose=False
+            list(texts),
+            add_special_tokens=special,
+            split_special_tokens=True,
+            truncation=False,
+            verbose=False,
         )["input_ids"]
         return ids
 
@@ -157,9 +169,9 @@ class Seq2SeqEncoder(Encoder):
         """The targets' ids, ending in end-of-sequence; they do not depend on the prompts."""
         if not targets:
             return []
-        ids = self.tokenizer(text_target=list(targets), truncation=False, padding=False, verbose=False)[
-            "input_ids"
-        ]
+        ids = self.tokenizer(
+            text_target=list(targets), split_special_tokens=True, truncation=False, verbose=False
+        )["input_ids"]
         return [self._ended(each) for each in ids]
 
     def _ended(self, ids: list[int]) -> Ids:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,29 +85,48 @@ def load_model(
     config = _guarded(name, AutoConfig.from_pretrained, revision=revision)
     family = family_of(config)
     auto = AutoModelForCausalLM if family == "causal" else AutoModelForSeq2SeqLM
-    model = _guarded(
+    model, report = _guarded(
         name,
         FAMILIES.get(family, auto).from_pretrained,
         revision=revision,
         use_safetensors=True,
         dtype=dtype or "auto",
+        output_loading_info=True,
     )
+    _refuse_missing(name, report["missing_keys"])
     tokenizer = _guarded(name, AutoTokenizer.from_pretrained, revision=revision)
     return LoadedModel(model.eval(), tokenizer, family)
 
 
+def _refuse_missing(name: str, missing: Collection[str]) -> None:
+    """Raise where the file lacks weights that the model needs; the library would draw them at random."""
+    if missing:
+        raise ModelError(
+            "A model's files must hold all its weights.",
+            found=f"{len(missing)} missing, such as `{min(missing)}`",
+            where=name,
+            remedy="An encoder alone cannot write; use a causal model or an encoder-decoder.",
+        )
+
+
 def _load_adapter(folder: Path, dtype: torch.dtype | str | None) -> LoadedModel:
-    """The adapter's base, looked up beside it when the recorded path is relative, with the adapter on it."""
+    """The adapter's base with the adapter on it."""
     recorded = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     base = recorded.get("base_model_name_or_path")
     if not base:
         raise ModelError("An adapter must name its base model.", where=folder / ADAPTER_CONFIG)
-    near = folder / str(base)
-    loaded = load_model(near if near.is_dir() else base, recorded.get("revision"), dtype)
     if not any(folder.glob("adapter_model*.safetensors")):
         raise ModelError("An adapter's weights must be in safetensors files.", where=folder)
+    loaded = load_model(_base_place(folder, str(base)), recorded.get("revision"), dtype)
     model = _guarded(str(folder), lambda path, **_: PeftModel.from_pretrained(loaded.model, path))
     return LoadedModel(model.eval(), loaded.tokenizer, loaded.family)
+
+
+def _base_place(folder: Path, recorded: str) -> str | Path:
+    """Where an adapter's base is: as recorded, or beside the adapter when the run's folder was moved."""
+    name = Path(recorded).name
+    places = (Path(recorded), folder / recorded, folder / name, folder.parent / name)
+    return next((place for place in places if (place / "config.json").is_file()), recorded)
 
 
 def _guarded(name: str, load: Any, **options: Any) -> Any:
