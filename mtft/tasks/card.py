@@ -24,8 +24,9 @@ from mtft.tasks.transforms import TRANSFORMS, Transform
 
 FILE_NAME = "task.yaml"
 CLUSTERS = (
-    "coreference", "extractive_qa", "multiple_choice_qa", "natural_language_inference", "paraphrase",
-    "ranking", "sentence_completion", "sentiment", "structure_to_text", "tagging", "topic_classification", "translation",
+    "coreference", "extractive_qa", "multiple_choice_qa", "natural_language_inference",
+    "paraphrase", "ranking", "sentence_completion", "sentiment", "structure_to_text", "tagging",
+    "topic_classification", "translation",
 )  # fmt: skip
 METRICS = ("accuracy", "chrf", "span_f1", "qa", "ndcg")
 _NON_COMMERCIAL = re.compile(r"\bNC\b")

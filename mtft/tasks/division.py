@@ -107,14 +107,20 @@ class Division:
             return self.splits or tuple(splits)
         return self.sides.get(side, ()) if self.sides else tuple(split for split in splits if split == side)
 
-    def place(self, item_group: str, split: str, fields: Mapping[str, Any], side: str) -> str:
+    def pinned_side(self, values: Mapping[str, Any]) -> str | None:
+        """The side that a row is pinned to, if it is; `values` are all its columns and its `split`.
+
+        Raises:
+            KeyError: A pin's column is not there; silence would deal the row by its hash.
+        """
+        sides = [pin.side for pin in self.pinned if str(values[pin.column]) in pin.values]
+        return sides[0] if sides else None
+
+    def place(self, item_group: str, side: str, pinned: str | None) -> str:
         """The side of a row that was read for `side`."""
         if self.kind == "published":
             return side
-        for pin in self.pinned:
-            if str(split if pin.column == "split" else fields.get(pin.column)) in pin.values:
-                return pin.side
-        return side_of(item_group, self.shares)
+        return pinned or side_of(item_group, self.shares)
 
 
 KINDS = ("published", "hash")

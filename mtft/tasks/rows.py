@@ -24,8 +24,8 @@ def card_rows(card: CardFile, config: str, side: str, sources: Sources, reporter
         yield from _synthetic_rows(card, config, side, reporter)
         return
     for split in card.division.splits_of(side, card.splits):
-        for row in _split_rows(card, config, split, sources, reporter):
-            if card.division.place(row.item_group, split, row.fields, side) == side:
+        for row, pinned in _split_rows(card, config, split, sources, reporter):
+            if card.division.place(row.item_group, side, pinned) == side:
                 yield row
 
 
@@ -64,20 +64,20 @@ def _synthetic_rows(card: CardFile, config: str, side: str, reporter: Reporter) 
 
 def _split_rows(
     card: CardFile, config: str, split: str, sources: Sources, reporter: Reporter
-) -> Iterator[Row]:
-    """The rows of a published split; a split without records is reported."""
+) -> Iterator[tuple[Row, str | None]]:
+    """The rows of a published split, each with the side it is pinned to; an empty split is reported."""
     seen, missing, ids = 0, reporter.problems.count("missing_file"), set[str]()
     for batch in read_split(card, config, split, sources, reporter):
         for record in batch.records:
             seen += 1
-            for row in _rows_of(card, config, split, batch, record, sources, reporter):
+            for row, pinned in _rows_of(card, config, split, batch, record, sources, reporter):
                 if row.row_id in ids:
                     reporter.drop(
                         "duplicate_row_id", row.where, f"`{row.row_id}` stands in this split already"
                     )
                 else:
                     ids.add(row.row_id)
-                    yield row
+                    yield row, pinned
     if not seen and reporter.problems.count("missing_file") == missing:
         where = f"{card.name}/{config}/{split}"
         if split in card.variants[config].empty:
@@ -94,7 +94,7 @@ def _rows_of(
     record: Record,
     sources: Sources,
     reporter: Reporter,
-) -> Iterator[Row]:
+) -> Iterator[tuple[Row, str | None]]:
     """The rows that a record becomes; those that break a rule are reported."""
     context = Context(
         card.variants[config],
@@ -106,18 +106,18 @@ def _rows_of(
     place |= {"language": card.language_of(config), "stem": batch.stem}
     prefix = f"{batch.stem}/" if batch.stem else ""
     for part, fields in enumerate(_transformed(card, record.values, record.where, context, reporter)):
-        values = {**place, **fields}
+        values = {**fields, **place}  # a column of such a name does not hide the place
         own_id = f"{prefix}{record.number}" + (f".{part}" if part else "")
         try:
             row_id = expression.evaluate(card.row_id, values) if card.row_id else own_id
             group = _group(card, values, fields)
+            pinned = card.division.pinned_side(values)
         except KeyError as error:
-            reporter.drop(
-                "missing_column", record.where, f"no column `{error.args[0]}` for item_group or row_id"
-            )
+            reporter.drop("missing_column", record.where, f"no column `{error.args[0]}` for an id or a side")
             continue
         kept = {name: fields[name] for name in card.columns} if card.columns else fields
-        yield Row(kept, row_id, group, card.language_of(config), record.where, split, batch.revision)
+        row = Row(kept, row_id, group, card.language_of(config), record.where, split, batch.revision)
+        yield row, pinned
 
 
 def _transformed(

@@ -70,8 +70,8 @@ def read_mapping(path: Path) -> Located:
 def build(cls: type[T], mapping: object, where: str) -> T:
     """The dataclass that a mapping describes, nested ones included.
 
-    Fields marked `metadata={"own": True}` are no keys. A class with an attribute `SHORTHAND` may be written as
-    the value of that field alone, one with `WHOLE` always is.
+    Fields marked `metadata={"own": True}` are no keys. A class with an attribute `SHORTHAND` may be written
+    as the value of that field alone, one with `WHOLE` always is.
 
     Raises:
         TaskError: A key is unknown or missing, or a value has another type.

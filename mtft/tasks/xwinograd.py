@@ -1,10 +1,10 @@
 """The reader of XWinograd: pronouns by their tokens, and schemas joined over twins and translations.
 
-A line has seven cells: language, origin, English sentence or "?", sentence, tokens, pronoun, candidates, the
-last three as JSON. Nothing says which sentences belong together, but they can be found: twins of a schema have the
-same candidates, and a translation of the definite-pronoun set names its English sentence. What comes from
-the Winograd schemas proper (five languages, few of them linked) is one `family`, so that a card can keep it
-together.
+A line has seven cells: language, origin, English sentence or "?", sentence, tokens, pronoun, candidates,
+the last three as JSON. Nothing says which sentences belong together, but they can be found: twins of a
+schema have the same candidates, and a translation of the definite-pronoun set names its English sentence.
+What comes from the Winograd schemas proper (five languages, few of them linked) is one `family`, so that a
+card can keep it together.
 
 Source: Tikhonov and Ryabinin 2021, https://github.com/yandex-research/crosslingual_winograd.
 """

@@ -64,7 +64,9 @@ def workshop(tmp_path: Path) -> Workshop:
 def fields(workshop: Workshop) -> Callable[..., list[dict[str, object]]]:
     """Writes one file and gives the fields of its rows under a source's settings."""
 
-    def read(name: str, content: str | bytes, problems: Problems | None = None, **source: str) -> list[dict[str, object]]:
+    def read(
+        name: str, content: str | bytes, problems: Problems | None = None, **source: str
+    ) -> list[dict[str, object]]:
         workshop.file(name, content)
         settings = "".join(f", {key}: {value}" for key, value in source.items())
         rows = workshop.rows(f"source: {{kind: local, path: {name}{settings}}}\n", problems)

@@ -43,7 +43,9 @@ def test_cells_over_several_lines_keep_their_breaks_and_the_line_they_begin_on(w
 
 
 def test_tabs_in_a_csv_by_its_delimiter(fields) -> None:
-    assert fields("f.csv", 'a\tb\n1, and\t"say ""2"""\n', delimiter='"\\t"') == [{"a": "1, and", "b": 'say "2"'}]
+    assert fields("f.csv", 'a\tb\n1, and\t"say ""2"""\n', delimiter='"\\t"') == [
+        {"a": "1, and", "b": 'say "2"'}
+    ]
 
 
 def test_quotes_as_text(fields) -> None:
@@ -87,7 +89,9 @@ def test_column_without_a_name_can_be_renamed(workshop) -> None:
         ("f.jsonl", '{"a": 1}\n{"a": "\\ud800"}\n{"a": 1}\n', 2),
     ],
 )
-def test_malformed_rows_are_counted_with_file_and_line_and_the_rest_is_read(workshop, name, content, line) -> None:
+def test_malformed_rows_are_counted_with_file_and_line_and_the_rest_is_read(
+    workshop, name, content, line
+) -> None:
     workshop.file(name, content)
     problems, text = Problems(), f"source: {{kind: local, path: {name}}}\n"
     rows = workshop.rows(text, problems)
@@ -132,7 +136,10 @@ def test_json_keyed_by_data_and_positional_records(fields) -> None:
     found = fields("f.json", keyed, key="table", columns="[text, number]")
     assert found[0] == {"table": "t1", "text": "x", "number": 1}
     assert [row["table"] for row in found] == ["t1", "t1", "t2"]
-    assert fields("g.json", '{"a": {"x": 1}, "b": {"x": 2}}', key="id") == [{"id": "a", "x": 1}, {"id": "b", "x": 2}]
+    assert fields("g.json", '{"a": {"x": 1}, "b": {"x": 2}}', key="id") == [
+        {"id": "a", "x": 1},
+        {"id": "b", "x": 2},
+    ]
 
 
 def test_json_records_below_the_top(fields) -> None:
@@ -179,7 +186,10 @@ def test_parquet_with_nested_values(workshop, fields) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = [{"x": 1, "answers": {"text": ["a"], "start": [3]}}, {"x": 2, "answers": {"text": [], "start": []}}]
+    rows = [
+        {"x": 1, "answers": {"text": ["a"], "start": [3]}},
+        {"x": 2, "answers": {"text": [], "start": []}},
+    ]
     path: Path = workshop.data / "f.parquet"
     pq.write_table(pa.Table.from_pylist(rows), path)
     assert fields("f.parquet", path.read_bytes()) == rows
