@@ -204,25 +204,24 @@ def _rows(
     cell: MixtureTask, seed: int, sources: Sources, problems: Problems, writer: ShardWriter
 ) -> Iterator[Row]:
     """The cell's train rows; under `max_rows`, those with the smallest hashes of their item group."""
+    rows = cell.task.rows("train", sources, problems)
     if cell.max_rows is None:
-        yield from cell.task.rows("train", sources, problems)
-        return
-    # Two passes, so that only numbers are held: the first one's problems are counted by the second.
-    ranks = (
-        (stable_key(seed, row.item_group), number)
-        for number, row in enumerate(cell.task.rows("train", sources, Problems()))
-    )
-    chosen = {number for _, number in heapq.nsmallest(cell.max_rows, ranks)}
-    for number, row in enumerate(cell.task.rows("train", sources, problems)):
-        if number in chosen:
-            yield row
+        return rows
+    # A heap of the rows drawn so far, the one to give up first on top (heapq's top is the least: negative).
+    drawn: list[tuple[int, int, Row]] = []
+    for number, row in enumerate(rows):
+        ranked = (-stable_key(seed, row.item_group), -number, row)
+        if len(drawn) < cell.max_rows:
+            heapq.heappush(drawn, ranked)
         else:
+            heapq.heappushpop(drawn, ranked)
             writer.drop("over_max_rows")
+    return iter([row for _, _, row in sorted(drawn, reverse=True, key=lambda ranked: ranked[1])])
 
 
 def _cached_groups(cells: MixtureCells, sources: Sources, folder: Path) -> Groups:
     """The guard's item groups, kept in the cache by the data of all cells."""
-    state = [(task.key, _data_fingerprint(task, sources)) for task in cells.evaluated]
+    state = sorted((task.key, _data_fingerprint(task, sources)) for task in cells.evaluated)
     key = hashlib.sha256(json.dumps([SHARD_FORMAT, __version__, state]).encode()).hexdigest()[:20]
     path = folder / f"{key}-groups.npy"
     if not path.is_file():

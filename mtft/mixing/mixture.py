@@ -55,9 +55,10 @@ class Mixture:
         self.sizes = np.array([unit.rows for unit in index.units], dtype=np.int64)
         self.shares = shares(self._units(), self.rates, horizon=horizon)
         self.schedule = Schedule(quantised(self.shares))
+        # All kept records of all units in one line; a place in it is a slot.
         self._records = np.concatenate([unit.records for unit in index.units])
-        self._first_record = _offsets([unit.examples for unit in index.units])
-        starts = [unit.starts + first for unit, first in zip(index.units, self._first_record, strict=True)]
+        first_slot = _offsets([unit.examples for unit in index.units])
+        starts = [unit.starts + first for unit, first in zip(index.units, first_slot, strict=True)]
         self._starts = np.concatenate([*starts, [len(self._records)]])
         self._first_row = _offsets(self.sizes.tolist())
         keys = [stable_key(self.seed, shard.summary.unit) for shard in built.shards]
@@ -73,11 +74,8 @@ class Mixture:
 
         All (n,) int64. The template's number is its place in the unit's `Task.templates`.
         """
-        unit, row, record = self._place(positions)
-        template = np.array(
-            [self._templates[u][r] for u, r in zip(unit, record, strict=True)], dtype=np.int64
-        )
-        return unit, row, template
+        unit, row, slot = self._place(positions)
+        return unit, row, self._templates[slot].astype(np.int64)
 
     def example(self, position: int) -> Example:
         """The example at a position."""
@@ -85,16 +83,13 @@ class Mixture:
 
     def examples(self, positions: Sequence[int] | Integers) -> list[Example]:
         """The examples at some positions; only their own records are read."""
-        unit, _, record = self._place(positions)
-        return [self.built.shards[u].example(r) for u, r in zip(unit.tolist(), record.tolist(), strict=True)]
+        unit, _, slot = self._place(positions)
+        records = self._records[slot].tolist()
+        return [self.built.shards[u].example(r) for u, r in zip(unit.tolist(), records, strict=True)]
 
     def lengths(self, positions: Sequence[int] | Integers) -> tuple[Lengths, Lengths]:
         """Tokens of the prompts and targets at some positions, both (n,) int32; no text is read."""
-        unit, _, record = self._place(positions)
-        found = np.zeros((2, len(unit)), dtype=np.int32)
-        for number in np.unique(unit):
-            where = unit == number
-            found[:, where] = self.index.units[number].lengths[:, record[where]]
+        found = self._lengths[:, self._place(positions)[2]]
         return found[0], found[1]
 
     @cached_property
@@ -132,21 +127,26 @@ class Mixture:
         ]
 
     def _place(self, positions: Sequence[int] | Integers) -> tuple[Integers, Integers, Integers]:
-        """Unit, row among its kept rows, and record in its shard, at each position; all (n,) int64."""
+        """Unit, row among its kept rows, and slot, at each position; all (n,) int64."""
         unit, local = self.schedule.locate(np.asarray(positions, dtype=np.int64))
-        size = self.sizes[unit]
-        epoch, turn = np.divmod(local, size)
+        epoch, turn = np.divmod(local, self.sizes[unit])
         order = mixed(self._keys[unit] + mixed(epoch.astype(np.uint64)))
-        row = permuted(turn, size, order)
+        row = permuted(turn, self.sizes[unit], order)
         first = self._first_row[unit] + row
         start, templates = self._starts[first], self._starts[first + 1] - self._starts[first]
         begin = mixed(self._keys[unit] ^ mixed(row.astype(np.uint64))) % templates.astype(np.uint64)
-        record = self._records[start + (begin.astype(np.int64) + epoch) % templates]
-        return unit, row, record
+        return unit, row, start + (begin.astype(np.int64) + epoch) % templates
 
     @cached_property
-    def _templates(self) -> list[npt.NDArray[np.int16]]:
-        return [shard.column("template") for shard in self.built.shards]
+    def _templates(self) -> npt.NDArray[np.int16]:
+        """(slots,) the number of each slot's template."""
+        columns = zip(self.built.shards, self.index.units, strict=True)
+        return np.concatenate([shard.column("template")[unit.records] for shard, unit in columns])
+
+    @cached_property
+    def _lengths(self) -> Lengths:
+        """(2, slots) tokens of each slot's prompt and target."""
+        return np.concatenate([unit.lengths[:, unit.records] for unit in self.index.units], axis=1)
 
 
 def _offsets(counts: Sequence[int]) -> Integers:

@@ -1,0 +1,53 @@
+"""The YAML in the guide works as it stands there."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mtft.mixing import MixtureSpec, build_mixture
+from mtft.prompting import TemplateCollection
+from mtft.resources import builtin_folder
+from mtft.tasks import CardIndex, Sources
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "mixtures.md"
+
+
+@pytest.fixture
+def blocks() -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def test_the_full_example_resolves(blocks: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "my_mixture.yaml"
+    path.write_text(blocks[0], encoding="utf-8")
+    spec = MixtureSpec.load(path)
+    cells = spec.resolve(CardIndex.load([builtin_folder("prompts")]), TemplateCollection.builtin())
+    assert {cell.task.name for cell in cells} == {"sib200", "xquad"}
+    assert {"sib200:swh_Latn", "xquad:tr"} <= {task.key for task in cells.report}
+    assert {task.cluster for task in cells.validation} >= {"coreference"}
+    assert len(next(cell for cell in cells if cell.task.name == "xquad").task.templates) == 2
+
+
+def test_published_rows_train_with_the_guides_card(blocks: list[str], tmp_path: Path) -> None:
+    card, mixture = blocks[1:]
+    for name, text in (("prompts/published/task.yaml", card), ("published.yaml", mixture)):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    for language in ("sw", "yo", "hi"):
+        rows = [{"inputs": f"{language} question {i}", "targets": f"answer {i}"} for i in range(60)]
+        path = tmp_path / "data" / "published" / language / "rows.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    spec = MixtureSpec.load(tmp_path / "published.yaml")
+    prompts = tmp_path / "prompts"
+    cells = spec.resolve(CardIndex.load([prompts]), TemplateCollection.from_folder(prompts))
+    built = build_mixture(spec, cells, Sources(data_root=tmp_path / "data"), tmp_path / "cache")
+    trained = [shard.summary.rows for shard in built.shards]
+    assert len(trained) == 3
+    assert all(50 <= count < 60 for count in trained)
+    assert built.shards[0].example(0).template_id == "prompted"
