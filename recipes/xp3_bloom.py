@@ -7,7 +7,7 @@ accelerate launch recipes/xp3_bloom.py --model bigscience/bloom-560m --mixture o
 Settings stand in `recipes/runs/xp3_bloom.yaml`; every one of them is also a flag, and `--preset smoke` takes a minute.
 """
 
-from mtft.runs import Run, readable_errors, read_settings
+from mtft.runs import Run, read_settings, readable_errors
 
 RECIPE = "xp3_bloom"
 

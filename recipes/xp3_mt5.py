@@ -7,7 +7,7 @@ accelerate launch recipes/xp3_mt5.py --model google/mt5-small --mixture open_mul
 Settings stand in `recipes/runs/xp3_mt5.yaml`; every one of them is also a flag, and `--preset smoke` takes a minute.
 """
 
-from mtft.runs import Run, readable_errors, read_settings
+from mtft.runs import Run, read_settings, readable_errors
 
 RECIPE = "xp3_mt5"
 

@@ -5,13 +5,17 @@ from mtft.runs.evaluate import evaluate_model
 from mtft.runs.launching import readable_errors
 from mtft.runs.run import Run
 from mtft.runs.settings import read_arguments, read_settings
+from mtft.runs.study import StudyArguments, read_study, study
 
 __all__ = [
     "EvaluateArguments",
     "Run",
     "RunArguments",
+    "StudyArguments",
     "evaluate_model",
     "read_arguments",
     "read_settings",
+    "read_study",
     "readable_errors",
+    "study",
 ]

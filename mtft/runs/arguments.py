@@ -11,14 +11,14 @@ class RunArguments:
 
     model: str = field(
         default="tiny",
-        metadata={"help": "A Hub id, a model folder, or a built-in size (tiny, small) made from a configuration."},
+        metadata={
+            "help": "A Hub id, a model folder, or a built-in size (tiny, small) made from a configuration."
+        },
     )
     revision: str | None = field(
         default=None, metadata={"help": "Revision of a Hub model; pin a commit for a reproducible run."}
     )
-    family: str = field(
-        default="mt5", metadata={"help": "Architecture of a built-in size: mt5 or bloom."}
-    )
+    family: str = field(default="mt5", metadata={"help": "Architecture of a built-in size: mt5 or bloom."})
     vocab_size: int = field(
         default=4096,
         metadata={"help": "Most entries of the tokenizer that is trained for a built-in size."},
@@ -28,7 +28,8 @@ class RunArguments:
         default=None, metadata={"help": "Name or path of the evaluation suite; default: the mixture's name."}
     )
     data_root: str | None = field(
-        default=None, metadata={"help": "Folder of the local datasets (docs/data.md); default $MTFT_DATA_ROOT."}
+        default=None,
+        metadata={"help": "Folder of the local datasets (docs/data.md); default $MTFT_DATA_ROOT."},
     )
     prompts: list[str] = field(
         default_factory=list,
@@ -41,10 +42,12 @@ class RunArguments:
         default=False, metadata={"help": "Replace the run that stands in the output folder."}
     )
     max_input_tokens: int | None = field(
-        default=None, metadata={"help": "Longer inputs are dropped and counted; default: the mixture's limit."}
+        default=None,
+        metadata={"help": "Longer inputs are dropped and counted; default: the mixture's limit."},
     )
     max_target_tokens: int | None = field(
-        default=None, metadata={"help": "Longer targets are dropped and counted; default: the mixture's limit."}
+        default=None,
+        metadata={"help": "Longer targets are dropped and counted; default: the mixture's limit."},
     )
     pretrain_steps: int = field(
         default=0, metadata={"help": "Steps of short pretraining on raw text, for built-in sizes only."}
@@ -62,10 +65,13 @@ class RunArguments:
     eval_batch_tokens: int = field(default=8192, metadata={"help": "Tokens per evaluation batch."})
     protocol: str | None = field(
         default=None,
-        metadata={"help": "Scoring protocol; default: as trained for built-in sizes, else the suite's or the family's."},
+        metadata={
+            "help": "Scoring protocol; default: as trained for built-in sizes, else the suite's or family's."
+        },
     )
     self_check: int = field(
-        default=0, metadata={"help": "Compare the fast scoring with the naive one on so many examples per task."}
+        default=0,
+        metadata={"help": "Compare the fast scoring with the naive one on so many examples per task."},
     )
     shuffled_labels: bool = field(
         default=False,
@@ -73,7 +79,9 @@ class RunArguments:
     )
     bag_of_tokens: bool = field(
         default=False,
-        metadata={"help": "Score a classifier over shared tokens, trained on the seen languages, as a control."},
+        metadata={
+            "help": "Score a classifier over shared tokens, trained on the seen languages, as a control."
+        },
     )
 
 
@@ -87,7 +95,8 @@ class EvaluateArguments:
     revision: str | None = field(default=None, metadata={"help": "Revision of a Hub model."})
     model_name: str = field(default="model", metadata={"help": "What the report calls the model."})
     data_root: str | None = field(
-        default=None, metadata={"help": "Folder of the local datasets (docs/data.md); default $MTFT_DATA_ROOT."}
+        default=None,
+        metadata={"help": "Folder of the local datasets (docs/data.md); default $MTFT_DATA_ROOT."},
     )
     prompts: list[str] = field(default_factory=list, metadata={"help": "Folders of own cards and templates."})
     protocol: str | None = field(
@@ -98,5 +107,7 @@ class EvaluateArguments:
     seed: int | None = field(
         default=None, metadata={"help": "Seed of random choices in templates; default: the suite's."}
     )
-    self_check: int = field(default=0, metadata={"help": "Check the fast scoring on so many examples per task."})
+    self_check: int = field(
+        default=0, metadata={"help": "Check the fast scoring on so many examples per task."}
+    )
     strict: bool = field(default=False, metadata={"help": "Stop at the first malformed row."})

@@ -66,7 +66,9 @@ def _draw(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def bag_of_tokens(mixture: Mixture, examples: list[EvalExample], tokenizer: PreTrainedTokenizerBase) -> EvaluationResults:
+def bag_of_tokens(
+    mixture: Mixture, examples: list[EvalExample], tokenizer: PreTrainedTokenizerBase
+) -> EvaluationResults:
     """Results of the classifier over shared tokens, trained on one pass of the mixture's seen languages."""
     train = mixture.examples(np.arange(min(_TRAINING_ROWS, len(mixture))))
     samples = control_samples(train, examples, tokenizer)

@@ -57,7 +57,7 @@ class RunData:
     problems: Problems
 
     def documents(self, seed: int) -> Iterator[str]:
-        """Raw text to pretrain on: the micro-world's where the mixture stands in it, else the mixture's own, over and over."""
+        """Raw text to pretrain on: the micro-world's where the mixture stands in it, else the mixture's own, repeated."""
         for cell in self.built.cells.train:
             source = cell.task.card.source
             if source.kind == "synthetic":
@@ -66,7 +66,7 @@ class RunData:
 
 
 def prepare_data(run: RunArguments) -> RunData:
-    """Cards, templates, mixture and suite; the mixture is rendered by the main process, the others find it in the cache.
+    """Cards, templates, mixture and suite; the main process renders the mixture, the others find it in the cache.
 
     Raises:
         MtftError: Anything the user gave is unknown, missing or malformed.
@@ -76,7 +76,11 @@ def prepare_data(run: RunArguments) -> RunData:
     cells = spec.resolve(library.cards, library.templates)
     suite = Suite.load(run.suite or spec.name).with_items(run.max_items_per_cell) if run.evaluate else None
     problems = Problems(strict=run.strict)
-    examples = suite.examples(library.cards, library.templates, library.sources, problems, mixture=spec) if suite else []
+    examples = (
+        suite.examples(library.cards, library.templates, library.sources, problems, mixture=spec)
+        if suite
+        else []
+    )
     with on_main_first() as main:
         built = build_mixture(spec, cells, library.sources, cache_folder() / "mixtures", progress=main)
     logger.info("%d rows to train on, %d examples to score.", sum(map(len, built.shards)), len(examples))

@@ -32,14 +32,19 @@ def evaluate_model(arguments: EvaluateArguments) -> Path:
         arguments.model,
         suite,
         examples,
-        EngineSettings(arguments.batch_tokens, suite.max_input_tokens, arguments.self_check, folder / "outputs"),
+        EngineSettings(
+            arguments.batch_tokens, suite.max_input_tokens, arguments.self_check, folder / "outputs"
+        ),
         name=arguments.model_name,
         protocol=arguments.protocol or suite.protocol or ("trained" if own else None),
         revision=arguments.revision,
     )
     with on_main_first() as main:
         if main:
-            made = {"problems": problems.as_dict(), "reproduce": reproduction(settings=resolved_settings(arguments))}
+            made = {
+                "problems": problems.as_dict(),
+                "reproduce": reproduction(settings=resolved_settings(arguments)),
+            }
             content = results.with_extras(**made).save(folder)
             write_report(content, folder, folder / "samples.parquet")
     return folder / "report.html"

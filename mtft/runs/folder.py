@@ -17,10 +17,10 @@ from accelerate import PartialState
 from mtft.errors import RunError
 
 SETTINGS = "recipe.yaml"
-# What may differ between a killed run and the one that goes on with it: how it is launched and shown, not what it computes.
+# What may differ between a killed run and the one that goes on with it: how it is launched and shown, not what it is.
 FREE = {
-    "overwrite", "resume_from_checkpoint", "report_to", "disable_tqdm", "logging_steps", "eval_batch_tokens", "data_root",
-    "save_steps", "save_total_limit", "dataloader_num_workers", "deepspeed", "local_rank", "self_check",
+    "overwrite", "resume_from_checkpoint", "report_to", "disable_tqdm", "logging_steps", "eval_batch_tokens",
+    "data_root", "save_steps", "save_total_limit", "dataloader_num_workers", "deepspeed", "local_rank", "self_check",
 }  # fmt: skip
 
 

@@ -97,7 +97,12 @@ def _progress(steps: int) -> Callable[[int, float, float], None]:
         if step % every == 0 or step == steps:
             left = (time.monotonic() - started) / step * (steps - step)
             logger.info(
-                "pretraining %d/%d  loss %.3f  %.0f tokens/s  %.0f s left", step, steps, loss, tokens_per_second, left
+                "pretraining %d/%d  loss %.3f  %.0f tokens/s  %.0f s left",
+                step,
+                steps,
+                loss,
+                tokens_per_second,
+                left,
             )
 
     return said

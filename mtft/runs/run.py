@@ -47,6 +47,10 @@ class Run:
     def prepare_data(self) -> None:
         """Everything that the user gave, checked; the mixture rendered; the folder opened."""
         self.data: RunData = prepare_data(self.arguments)
+        self.prepare_folder()
+
+    def prepare_folder(self) -> None:
+        """The output folder, made or found fit to go on in."""
         settings = resolved_settings(self.training, self.arguments)
         self.folder.open(settings, overwrite=self.arguments.overwrite)
 
@@ -105,7 +109,11 @@ class Run:
             return
         set_seed(self.training.seed)
         loaded = load_model(self.base, self.arguments.revision)
-        source = ShuffledTargets(self.mixture, self.training.seed) if self.arguments.shuffled_labels else self.mixture
+        source = (
+            ShuffledTargets(self.mixture, self.training.seed)
+            if self.arguments.shuffled_labels
+            else self.mixture
+        )
         trainer = MultitaskTrainer(loaded.model, self.training, source, self.encoder)
         wanted = self.training.resume_from_checkpoint or find_checkpoint(self.folder.path)
         result = trainer.train(resume_from_checkpoint=str(wanted) if wanted else None)
@@ -152,7 +160,9 @@ class Run:
         rows = training.global_batch_size or (
             training.per_device_train_batch_size * training.gradient_accumulation_steps * training.world_size
         )
-        return rows * training.max_steps if training.max_steps > 0 else round(training.num_train_epochs * len(self.mixture))
+        if training.max_steps > 0:
+            return int(rows * training.max_steps)
+        return round(training.num_train_epochs * len(self.mixture))
 
     def _results(self, name: str) -> Path:
         return self.folder.eval / name

@@ -9,7 +9,14 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from mtft.evaluation import (
     EngineSettings,
@@ -78,7 +85,9 @@ def score(
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    return EvaluationResults(tuple(samples), (info,), cells_of(examples), _suite_facts(suite, chosen.name, examples))
+    return EvaluationResults(
+        tuple(samples), (info,), cells_of(examples), _suite_facts(suite, chosen.name, examples)
+    )
 
 
 def _suite_facts(suite: Suite, protocol: str, examples: list[EvalExample]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ BLOCKS = ("mixtures", "presets")
 T = TypeVar("T")
 
 
-class StrictParser(HfArgumentParser):
+class StrictParser(HfArgumentParser):  # type: ignore[misc]
     """The Hugging Face argument parser, with unknown flags and bad values told as `ConfigError`."""
 
     def __init__(self, *types: type) -> None:
@@ -31,6 +31,14 @@ class StrictParser(HfArgumentParser):
         """Raises instead of printing the usage of a hundred flags."""
         raise ConfigError("The command line must hold known flags with values of their type.", found=message)
 
+    def read_known(self, argv: Sequence[str]) -> tuple[Any, ...]:
+        """The dataclasses filled from `argv`, and last the arguments that are none of theirs."""
+        return tuple(
+            self.parse_args_into_dataclasses(
+                list(argv), return_remaining_strings=True, look_for_args_file=False
+            )
+        )
+
     def read(self, argv: Sequence[str], defaults: Mapping[str, Any]) -> tuple[Any, ...]:
         """The dataclasses filled from `defaults` and, over them, from `argv`.
 
@@ -40,12 +48,12 @@ class StrictParser(HfArgumentParser):
         self.set_defaults(**defaults)
         for action in self._actions:
             action.required = action.required and action.dest not in defaults
-        *filled, rest = self.parse_args_into_dataclasses(
-            list(argv), return_remaining_strings=True, look_for_args_file=False
-        )
+        *filled, rest = self.read_known(argv)
         if rest:
             name = rest[0].lstrip("-").split("=")[0].replace("-", "_")
-            raise ConfigError("Every flag must be known.", found=f"`{rest[0]}`", remedy=nearest(name, self.known))
+            raise ConfigError(
+                "Every flag must be known.", found=f"`{rest[0]}`", remedy=nearest(name, self.known)
+            )
         return tuple(filled)
 
 
@@ -61,14 +69,16 @@ def load_settings(path: Path, known: set[str]) -> dict[str, Any]:
         raise ConfigError("A settings file must be YAML.", found=error, where=path) from error
     if not isinstance(content, dict):
         raise ConfigError("A settings file must be a mapping.", found=type(content).__name__, where=path)
-    levels = [(key, content) for key in content if key not in BLOCKS]
+    levels = [(key, "") for key in content if key not in BLOCKS]
     for block in BLOCKS:
         for name, inner in (content.get(block) or {}).items():
-            levels += [(key, f"{block}.{name}") for key in inner]
+            levels += [(key, f"{block}.{name}") for key in inner or {}]
     for key, level in levels:
         if key not in known:
-            place = f"{path}: {level}" if isinstance(level, str) else path
-            raise ConfigError("Every key must be known.", found=f"`{key}`", where=place, remedy=nearest(key, known))
+            place = f"{path}: {level}".removesuffix(": ")
+            raise ConfigError(
+                "Every key must be known.", found=f"`{key}`", where=place, remedy=nearest(key, known)
+            )
     return content
 
 
