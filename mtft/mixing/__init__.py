@@ -4,7 +4,7 @@ MixtureSpec (YAML) → MixtureCells → build_mixture → BuiltMixture (shards) 
 """
 
 from mtft.mixing.build import BuiltMixture, build_mixture
-from mtft.mixing.cells import Entry, HeldOut, MixtureCells, MixtureTask
+from mtft.mixing.cells import Entry, HeldOut, MixtureCells, MixtureTask, languages_of
 from mtft.mixing.division import evaluation_groups, groups_on_two_sides
 from mtft.mixing.export import FORMATS as EXPORT_FORMATS
 from mtft.mixing.export import export
@@ -38,6 +38,7 @@ __all__ = [
     "evaluation_groups",
     "export",
     "groups_on_two_sides",
+    "languages_of",
     "shares",
     "summed",
 ]
