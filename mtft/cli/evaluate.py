@@ -24,7 +24,9 @@ def evaluate(
     ] = None,
     max_items_per_cell: Annotated[int | None, typer.Option(help="Default: the suite's own.")] = None,
     batch_tokens: Annotated[int, typer.Option(help="Tokens per batch.")] = 8192,
-    seed: Annotated[int, typer.Option(help="Seed of the draw of items.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the draw of items; default: the suite's own.")
+    ] = None,
     self_check: Annotated[int, typer.Option(help="Check the fast scoring on so many examples per task.")] = 0,
     strict: Strict = False,
 ) -> None:

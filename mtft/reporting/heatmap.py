@@ -56,7 +56,9 @@ class HeatMap:
 def chance_map(results: Results, scales: Scales, model: str) -> HeatMap:
     """The cells that have a chance level, coloured against it."""
     rows = tuple(row for row in _rows(results, model) if row.chance is not None)
-    return HeatMap(results, scales, model, rows, against_chance, CHANCE, "Choice tasks, against chance")
+    return HeatMap(
+        results, scales, model, rows, against_chance, CHANCE, "Choices and rankings, against chance"
+    )
 
 
 def gain_map(results: Results, scales: Scales, model: str) -> HeatMap:
@@ -68,9 +70,7 @@ def gain_map(results: Results, scales: Scales, model: str) -> HeatMap:
         base = results.at(results.base, row.key) if model != results.base else None
         return against_base(row, base, comparison, scales)
 
-    return HeatMap(
-        results, scales, model, rows, level, BASE, "Generation and ranking, against the base model"
-    )
+    return HeatMap(results, scales, model, rows, level, BASE, "Generated answers, against the base model")
 
 
 def _rows(results: Results, model: str) -> Iterable[Summary]:
@@ -158,7 +158,7 @@ def _labels(keys: Sequence[CellKey]) -> list[str]:
     varying = [
         name for name in ("config", "prompt_language", "metric") if len({getattr(k, name) for k in keys}) > 1
     ]
-    prefix = {"config": "", "prompt_language": "prompt ", "metric": ""}
+    prefix = {"config": "", "prompt_language": "in ", "metric": ""}
     return [", ".join(prefix[name] + str(getattr(key, name)) for name in varying) for key in keys]
 
 
@@ -230,9 +230,16 @@ def legend(heat: HeatMap) -> Html:
             "Outlined: held out of finetuning. " if any(row.held_out for row in heat.rows) else "",
             marks,
             el("span", el("b", "★"), " counts: beats every control") if star else None,
+            el("span", el("b", "in en"), " with prompts in English, and so on") if _prompted(heat) else None,
         ),
         class_="legend",
     )
+
+
+def _prompted(heat: HeatMap) -> bool:
+    """Whether some cell holds scores with prompts in several languages."""
+    places = {(row.task, row.language, row.prompt_language) for row in heat.rows}
+    return len({place[:2] for place in places}) < len(places)
 
 
 def _swatches(heat: HeatMap) -> Html:

@@ -155,7 +155,11 @@ def _average_panel(plot: Plot, metric: str, rule: str, groups: dict[str, dict[st
         marks = groups[group]
         line = Line(metric, SHORT.get(group, words(group)), group, marks.get(base), marks.get(focus), None)
         lines.append(_dumbbell(plot, line, TOP + LINE * number))
-    return _frame(plot, metric, lines, metric_name(metric), rule, f"Average {metric_name(metric)} per group")
+    rules = {row.rule for row in plot.results.averages if row.metric == metric}
+    subtitle = rule if len(rules) > 1 else "average over cells"
+    return _frame(
+        plot, metric, lines, metric_name(metric), subtitle, f"Average {metric_name(metric)} per group"
+    )
 
 
 def _models(results: Results) -> str:
@@ -199,7 +203,7 @@ def _axis(axis: Axis, height: float) -> Html:
     for tick in axis.ticks:
         x = axis.x(tick)
         marks.append(el("line", x1=x, x2=x, y1=TOP, y2=bottom, class_="grid"))
-        marks.append(el("text", f"{tick:.0f}", x=x, y=bottom + 14, class_="tick"))
+        marks.append(el("text", f"{tick:.0f}".replace("-", "\u2212"), x=x, y=bottom + 14, class_="tick"))
     return el("g", *marks)
 
 
@@ -218,8 +222,8 @@ def _label(name: str, seen: str, middle: float) -> list[Html]:
     """The line's name, with the mark of how the cell was held out."""
     shown = name if len(name) <= MAX_NAME else name[: MAX_NAME - 1] + "…"
     return [
-        el("text", MARKS.get(seen, ""), x=LABEL - 8, y=middle + 4, class_="mark"),
-        el("text", shown, x=LABEL - 22, y=middle + 4, class_="name"),
+        el("text", MARKS.get(seen, ""), x=LABEL - 16, y=middle + 4, class_="mark"),
+        el("text", shown, x=LABEL - 26, y=middle + 4, class_="name"),
     ]
 
 

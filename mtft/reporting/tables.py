@@ -81,20 +81,38 @@ def answers(results: Results) -> Table:
 
 
 def averages(results: Results, scales: Scales) -> Table:
-    """Averages per group and metric, one column per model, with the averaging rule."""
-    by_group: dict[tuple[str, str, str], dict[str, Average]] = {}
+    """Averages per metric and group, one column per model; the averaging rules stand in the note."""
+    groups: dict[tuple[str, str, str], dict[str, Average]] = {}
     for row in results.averages:
-        by_group.setdefault((row.group, row.metric, row.rule), {})[row.model] = row
+        groups.setdefault((row.metric, row.group, row.rule), {})[row.model] = row
     names = [m.name for m in results.models if any(a.model == m.name for a in results.averages)]
-    rows = []
-    for group, metric, rule in sorted(by_group, key=lambda g: (group_order(g[0]), g)):
-        found = by_group[group, metric, rule]
-        counts = sorted({a.n_cells for a in found.values() if a.n_cells is not None})
-        number = Cell(whole(counts[0]), counts[0]) if len(counts) == 1 else Cell("/".join(map(whole, counts)))
-        scores = [_average(found.get(name), scales) for name in names]
-        rows.append((Cell(group_name(group)), Cell(metric_name(metric)), number, *scores, Cell(rule)))
-    columns = ("group", "metric", "cells", *names, "averaging rule")
-    return plain_table("averages", "Seen and unseen averages", columns, rows)
+    ordered = sorted(groups, key=lambda key: (key[0], group_order(key[1]), key))
+    rows = [
+        _average_row(metric, group, groups[metric, group, rule], names, scales)
+        for metric, group, rule in ordered
+    ]
+    return plain_table(
+        "averages", "Seen and unseen averages", ("metric", "group", "cells", *names), rows, _rules(results)
+    )
+
+
+def _average_row(
+    metric: str, group: str, found: Mapping[str, Average], names: Sequence[str], scales: Scales
+) -> tuple[Cell, ...]:
+    counts = sorted({a.n_cells for a in found.values() if a.n_cells is not None})
+    number = Cell(whole(counts[0]), counts[0]) if len(counts) == 1 else Cell("/".join(map(whole, counts)))
+    scores = (_average(found.get(name), scales) for name in names)
+    return (Cell(metric_name(metric)), Cell(group_name(group)), number, *scores)
+
+
+def _rules(results: Results) -> str:
+    """Each averaging rule with the metrics it makes."""
+    metrics: dict[str, set[str]] = {}
+    for row in results.averages:
+        metrics.setdefault(row.rule, set()).add(metric_name(row.metric))
+    rules = (f"{rule} ({', '.join(sorted(names))})" for rule, names in sorted(metrics.items()) if rule)
+    found = "; ".join(rules)
+    return f"How averages are made: {found}." if found else ""
 
 
 def group_name(group: str) -> str:

@@ -42,6 +42,21 @@ GROUPS = {
     "held_out_pair": "unseen: pairs not finetuned on",
 }
 NOTHING = "–"
+FRACTIONS = frozenset(
+    {
+        *(
+            "accuracy",
+            "accuracy_above_chance",
+            "ndcg",
+            "mrr",
+            "span_f1",
+            "malformed_rate",
+            "f1",
+            "exact_match",
+        ),
+    }
+)
+"""Metrics of at most 1, shown in per cent."""
 POINTS = frozenset({"chrf", "chrf_pp", "bleu", "spbleu", "ter"})
 """Metrics of 0 to 100, however small their values happen to be."""
 
@@ -69,21 +84,24 @@ def whole(value: float | None) -> str:
 class Scales:
     """How each metric's values become points of 0 to 100.
 
-    The metrics of `POINTS` are in points already. Of the others, one whose values all lie in [-1, 1] is a
-    fraction, shown in per cent, and any other is shown as it is.
+    `FRACTIONS` are shown in per cent, `POINTS` as they are; a metric of neither is taken for a fraction if
+    its values all lie in [-1, 1].
     """
 
     def __init__(self, results: Results) -> None:
         largest: dict[str, float] = {}
         for metric, value in _values(results):
             largest[metric] = max(largest.get(metric, 0.0), abs(value))
-        self._factor: Mapping[str, float] = {
-            m: 1.0 if m in POINTS or top > 1.0 else 100.0 for m, top in largest.items()
-        }
+        self._largest: Mapping[str, float] = largest
+
+    def _factor(self, metric: str) -> float:
+        if metric in FRACTIONS:
+            return 100.0
+        return 1.0 if metric in POINTS or self._largest.get(metric, 0.0) > 1.0 else 100.0
 
     def points(self, metric: str, value: float) -> float:
         """The value in points of 0 to 100."""
-        return value * self._factor.get(metric, 100.0)
+        return value * self._factor(metric)
 
     def show(self, metric: str, value: float | None) -> str:
         """The value in points with one decimal, or a dash."""
@@ -96,10 +114,11 @@ class Scales:
         return f"{self.points(metric, value):+.1f}".replace("-", "\u2212")
 
     def interval(self, metric: str, low: float | None, high: float | None) -> str:
-        """`40.1–52.3`, or nothing."""
+        """`40.1–52.3`, or `−5.0 to 3.1` below zero, or nothing."""
         if low is None or high is None:
             return ""
-        return f"{self.show(metric, low)}\u2013{self.show(metric, high)}"
+        between = "\u2013" if min(low, high) >= 0 else " to "
+        return f"{self.show(metric, low)}{between}{self.show(metric, high)}"
 
 
 def _values(results: Results) -> Iterable[tuple[str, float]]:
