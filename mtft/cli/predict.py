@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from mtft.cli.questions import Question, read_questions
 from mtft.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
 
 CHUNK = 512
 RUN_SETTINGS = "recipe.yaml"
-
-
-@dataclass(frozen=True)
-class Question:
-    """One prompt, with the choices to choose among or None to answer freely."""
-
-    inputs: str
-    choices: tuple[str, ...] | None = None
 
 
 def predict(
@@ -54,7 +46,7 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON Lines for texts, too.")] = False,
 ) -> None:
     """Answer prompts: freely, or by the likeliest of the given choices."""
-    questions = _questions(texts or [], input_, tuple(choices or ()) or None)
+    questions = read_questions(texts or [], input_, tuple(choices or ()) or None)
     first = next(questions, None)  # bad input is found before the model is loaded
     if first is None:
         raise ConfigError(
@@ -102,49 +94,3 @@ def _sink(path: Path | None) -> Iterator[TextIO]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def _questions(
-    texts: Sequence[str], source: str | None, choices: tuple[str, ...] | None
-) -> Iterator[Question]:
-    if texts and source is not None:
-        raise ConfigError(
-            "Prompts come as texts or from --input, not both.", found=f"{len(texts)} texts and --input"
-        )
-    if source is None:
-        yield from (Question(text, choices) for text in texts)
-    elif source == "-":
-        yield from _from_lines(sys.stdin, "standard input", choices)
-    else:
-        with Path(source).open(encoding="utf-8-sig") as lines:
-            yield from _from_lines(lines, source, choices)
-
-
-def _from_lines(lines: Iterable[str], where: str, choices: tuple[str, ...] | None) -> Iterator[Question]:
-    """Questions from lines: JSON objects if the first line is one, else texts; blank lines are left out."""
-    as_json: bool | None = None
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        if as_json is None:
-            as_json = line.lstrip().startswith("{")
-        place = f"{where}:{number}"
-        yield _from_json(line, place, choices) if as_json else Question(line.rstrip("\r\n"), choices)
-
-
-def _from_json(line: str, where: str, choices: tuple[str, ...] | None) -> Question:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise ConfigError(
-            "Every line must be a JSON object once the first one is.", found=error, where=where
-        ) from error
-    inputs = row.get("inputs") if isinstance(row, dict) else None
-    if not isinstance(inputs, str):
-        raise ConfigError("A line needs the text `inputs`.", found=line.strip()[:80], where=where)
-    given = row.get("choices", row.get("answer_choices"))
-    if given is None:
-        return Question(inputs, choices)
-    if not isinstance(given, list) or not given or not all(isinstance(choice, str) for choice in given):
-        raise ConfigError("`choices` must be a list of texts.", found=given, where=where)
-    return Question(inputs, tuple(given))

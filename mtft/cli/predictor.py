@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from mtft.cli.predict import Question
+from mtft.cli.questions import Question
 from mtft.evaluation.generation import Generator
 from mtft.evaluation.likelihood import LikelihoodEngine
 from mtft.evaluation.protocols import ProtocolEncoder, find_protocol

@@ -20,6 +20,7 @@ from mtft.reporting.wording import HELD_OUT, MARKS, Scales, words
 QUESTION = "Does it generalise to languages and tasks it was not finetuned on?"
 FOLD_ROWS = 40
 FILTER_ROWS = 12
+FOLD_EXTRA_ROWS = 16
 
 
 def _resource(name: str) -> Html:
@@ -262,7 +263,7 @@ def _extra_table(table: tables.Table, title: str) -> Html:
     name = table.title.removeprefix(f"{title}: ")
     heading = el("h3", name) if name != title else None
     shown = table_element(table, filterable=len(table.rows) > FILTER_ROWS)
-    folded = len(table.rows) > FOLD_ROWS
+    folded = len(table.rows) > FOLD_EXTRA_ROWS
     return el("details", el("summary", name), shown) if folded else join([heading, shown])
 
 

@@ -66,12 +66,17 @@ def _of_rows(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     columns = [
         c for c in dict.fromkeys(key for row in canonical for key in row) if not _is_nested(c, canonical)
     ]
-    ordered = sorted(
-        canonical, key=lambda row: [str(row.get(c)) for c in columns if not _is_number(row.get(c))]
-    )
+    ordered = sorted(canonical, key=lambda row: _row_order(row, columns))
     note = f"The first {MAX_ROWS:,} of {len(rows):,} rows." if len(rows) > MAX_ROWS else ""
     cells = [tuple(_shown(column, row.get(column)) for column in columns) for row in ordered[:MAX_ROWS]]
     return plain_table(name, title, [words(column) for column in columns], cells, note)
+
+
+def _row_order(row: Mapping[str, Any], columns: Sequence[str]) -> tuple[Any, ...]:
+    """By training step where rows have one, then by their texts, then by their numbers."""
+    step = row.get("step")
+    texts = [str(row.get(c)) for c in columns if not _is_number(row.get(c))]
+    return (step if _is_number(step) else -1, texts, [row[c] for c in columns if _is_number(row.get(c))])
 
 
 def _is_nested(column: str, rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -98,7 +103,7 @@ def show(value: Any) -> Cell:
     if isinstance(value, int):
         return Cell(f"{value:,}", float(value))
     if isinstance(value, float):
-        return Cell(f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}", value)
+        return Cell(f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}", value)
     if isinstance(value, (list, tuple)) and not any(isinstance(v, (Mapping, list)) for v in value):
         return Cell(", ".join(str(v) for v in value))
     if isinstance(value, Mapping) and all(_is_number(v) for v in value.values()):

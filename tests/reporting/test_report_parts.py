@@ -19,6 +19,7 @@ from mtft.reporting.headline import Judged, judge, tallies, tally
 from mtft.reporting.levels import CHANCE_EDGES, against_base, against_chance
 from mtft.reporting.markdown import escaped
 from mtft.reporting.markup import el, identifier, text
+from mtft.reporting.mixture import mixture_tables
 from mtft.reporting.plain import tables_of
 from mtft.reporting.plots import axis_of
 from mtft.reporting.results import Comparison, Summary
@@ -202,6 +203,31 @@ def test_plain_tables_of_lists_matrices_and_nests() -> None:
     matrix = tables_of("o", "O", {"th": {"en": 0.1, "es": 0.2}, "ar": {"en": 0.3, "es": 0.4}})
     assert [[c.text for c in row] for row in matrix[0].rows] == [["ar", "0.3", "0.4"], ["th", "0.1", "0.2"]]
     assert tables_of("e", "E", {}) == []
+
+
+def test_mixture_is_summed_per_task_and_language_in_its_own_unit() -> None:
+    cells = [("nli", "en", 0.2), ("nli", "th", 0.3), ("qa", "en", 0.5)]
+    units = [
+        {"task": t, "language": c, "rows": 10, "share": s, "input_tokens": 5.0, "templates": [{"id": "x"}]}
+        for t, c, s in cells
+    ]
+    held_out = {"report": [{"task": "nli", "language": "quy", "config": "quy"}]}
+    manifest = {
+        "name": "m",
+        "length_unit": "bytes",
+        "units": units,
+        "dropped": {"duplicate": 3},
+        "held_out": held_out,
+    }
+    made = {table.title: table for table in mixture_tables(manifest)}
+    by_task = made["Mixture: by task"]
+    assert by_task.columns == ("task", "cells", "rows", "share", "input bytes")
+    assert [[c.text for c in row] for row in by_task.rows] == [
+        ["nli", "2", "20", "50.00%", "10"],
+        ["qa", "1", "10", "50.00%", "5"],
+    ]
+    assert len(made["Mixture: by task and language"].rows) == 3
+    assert [c.text for c in made["Mixture: held out"].rows[0]] == ["report", "nli", "quy"]
 
 
 def test_samples_show_one_right_and_one_wrong_per_cell(
