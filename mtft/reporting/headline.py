@@ -182,8 +182,11 @@ def controls_run(results: Results) -> list[str]:
 def rule(results: Results) -> str:
     """How the verdict is reached, in words."""
     if any(row.get("counts") is not None for row in results.controls):
-        names = ", ".join(CONTROLS[name] for name in controls_run(results))
-        against = f"its 95 % interval lies above every control ({names})"
+        names = ", ".join(CONTROLS[name] for name in controls_run(results) if name != "chance")
+        against = (
+            f"its 95 % interval lies above every control ({names}) and chance; where no controls were run, above "
+            "chance and the base model as far as they are known"
+        )
     else:
         against = (
             "its 95 % interval lies above chance (where there is a chance level) and it beats the base model"
