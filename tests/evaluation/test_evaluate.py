@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+import pickle
+import random
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mtft.errors import ModelError, SuiteError
+from mtft.evaluation import (
+    EngineSettings,
+    EvalExample,
+    EvaluationResults,
+    ModelInfo,
+    Suite,
+    cells_of,
+    evaluate,
+)
+from mtft.evaluation import evaluator as evaluator_module
+from mtft.evaluation.fingerprints import model_fingerprint
+from mtft.evaluation.output_cache import OutputCache
+from mtft.prompting import TemplateCollection
+from mtft.resources import builtin_folder
+from mtft.tasks import CardIndex, Problems, Sources
+from tests.evaluation.conftest import Tiny, make
+
+
+@pytest.fixture(scope="module")
+def examples() -> list[EvalExample]:
+    index = CardIndex.load([builtin_folder("prompts")])
+    suite = Suite.load("mini_xp3").with_items(3)
+    found = suite.examples(index, TemplateCollection.builtin(), Sources(), Problems())
+    # Short generations, so that a random model's chatter does not take long.
+    return [replace(e, cell=replace(e.cell, max_new_tokens=4)) for e in found]
+
+
+def test_every_example_becomes_a_sample_in_order(tiny: Tiny, examples: list[EvalExample]) -> None:
+    samples = evaluate(*tiny, examples, "trained", model_name="base")
+    assert [(s.task, s.id.split("/")[1], s.template) for s in samples] == [
+        (e.cell.task, e.example.row_id, e.template) for e in examples
+    ]
+    assert {s.metric for s in samples} >= {"accuracy", "chrf", "qa"}
+    assert all(s.scores and not s.unscored_reason for s in samples)
+    chosen = next(s for s in samples if s.metric == "accuracy")
+    assert len(chosen.loglikelihoods) == len(chosen.choices)
+    assert chosen.prediction == chosen.choices[chosen.loglikelihoods.index(max(chosen.loglikelihoods))]
+
+
+def test_neither_order_nor_batch_size_changes_a_score(tiny: Tiny, examples: list[EvalExample]) -> None:
+    some = examples[::3]
+    whole = {(s.task, s.config, s.id, s.template): s for s in evaluate(*tiny, some, "trained")}
+    mixed = random.Random(0).sample(some, len(some))
+    for s in evaluate(*tiny, mixed, "trained", EngineSettings(batch_tokens=128)):
+        other = whole[s.task, s.config, s.id, s.template]
+        assert s.loglikelihoods == pytest.approx(other.loglikelihoods, abs=1e-5, rel=1e-5)
+        assert s.prediction == other.prediction
+
+
+def test_identical_requests_run_once(tiny: Tiny, examples: list[EvalExample]) -> None:
+    finished: list[tuple[int, int]] = []
+    once = [e for e in examples if "accuracy" in e.cell.metrics][:5]
+    samples = evaluate(
+        *tiny, once * 3, "trained", progress=lambda done, total: finished.append((done, total))
+    )
+    assert len(samples) == 15
+    assert finished[-1] == (5, 5)
+    assert samples[0].loglikelihoods == samples[5].loglikelihoods
+
+
+def test_too_long_a_prompt_is_unscored_and_never_cut(tiny: Tiny, examples: list[EvalExample]) -> None:
+    lengths = sorted(len(tiny.tokenizer(e.example.inputs)["input_ids"]) for e in examples)
+    limit = lengths[len(lengths) // 2]
+    samples = evaluate(*tiny, examples, "trained", EngineSettings(max_input_tokens=limit))
+    reasons = {s.unscored_reason for s in samples}
+    assert reasons == {"", f"the prompt is longer than {limit} tokens"}
+    assert all((not s.scores) == bool(s.unscored_reason) for s in samples)
+
+
+def test_a_model_that_yields_nan_is_unscored(examples: list[EvalExample]) -> None:
+    broken = make("bloom")
+    with torch.no_grad():
+        broken.model.transformer.ln_f.weight.fill_(math.nan)
+    some = [e for e in examples if "accuracy" in e.cell.metrics][:4]
+    samples = evaluate(*broken, some, "trained")
+    assert {s.unscored_reason for s in samples} == {"a log-likelihood is not finite"}
+
+
+def test_self_check_passes_and_finds_a_wrong_engine(
+    tiny: Tiny, examples: list[EvalExample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = [e for e in examples if "accuracy" in e.cell.metrics][::9]
+    evaluate(*tiny, some, "trained", EngineSettings(self_check=1))
+    score = evaluator_module.LikelihoodEngine.score
+    monkeypatch.setattr(
+        evaluator_module.LikelihoodEngine,
+        "score",
+        lambda self, batch: [[v + 0.1 for v in row] for row in score(self, batch)],
+    )
+    with pytest.raises(ModelError, match="naive"):
+        evaluate(*tiny, some, "trained", EngineSettings(self_check=1))
+
+
+def test_protocols_differ_and_unknown_ones_are_refused(tiny: Tiny, examples: list[EvalExample]) -> None:
+    some = [e for e in examples if "accuracy" in e.cell.metrics][:3]
+    ours, papers = (evaluate(*tiny, some, name)[0].loglikelihoods for name in ("trained", None))
+    assert ours != papers
+    with pytest.raises(SuiteError, match="bloomz"):
+        evaluate(*tiny, some, "bloms")
+
+
+def test_half_precision_mt5_is_refused(examples: list[EvalExample]) -> None:
+    half = make("mt5")
+    with pytest.raises(ModelError, match="float16"):
+        evaluate(half.model.half(), half.tokenizer, "mt5", examples[:1], "trained")
+
+
+def test_the_models_mode_is_put_back(tiny: Tiny, examples: list[EvalExample]) -> None:
+    tiny.model.train()
+    evaluate(*tiny, examples[:2], "trained")
+    assert tiny.model.training
+    tiny.model.eval()
+
+
+def test_a_killed_evaluation_goes_on_where_it_stopped(
+    tiny: Tiny, examples: list[EvalExample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluator_module, "CHUNK_SECONDS", 0.0)
+    settings = EngineSettings(batch_tokens=2000, cache_folder=tmp_path)
+    whole = evaluate(*tiny, examples, "trained")
+
+    class Killed(Exception):  # noqa: N818
+        pass
+
+    def kill(done: int, total: int) -> None:
+        if done > total / 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        evaluate(*tiny, examples, "trained", settings, progress=kill)
+    (folder,) = tmp_path.iterdir()
+    stored = sum(len(json.loads(p.read_text())) for p in folder.glob("*.json"))
+    assert stored > 0
+    (folder / "0-99999.json").write_text("{ torn", encoding="utf-8")
+    counts: list[int] = []
+    resumed = evaluate(
+        *tiny, examples, "trained", settings, progress=lambda done, total: counts.append(total)
+    )
+    total = len({(s.inputs, s.choices, s.metric) for s in whole})
+    assert 0 < counts[0] <= total - stored
+    for one, other in zip(resumed, whole, strict=True):
+        assert one.loglikelihoods == pytest.approx(other.loglikelihoods, abs=1e-5, rel=1e-5)
+        assert one.prediction == other.prediction
+
+
+def test_another_model_or_protocol_never_reads_stored_outputs(
+    tiny: Tiny, examples: list[EvalExample], tmp_path: Path
+) -> None:
+    some = [e for e in examples if "accuracy" in e.cell.metrics][:3]
+    settings = EngineSettings(cache_folder=tmp_path)
+    first = evaluate(*tiny, some, "trained", settings)
+    other = make(tiny.family, seed=9)
+    second = evaluate(*other, some, "trained", settings)
+    evaluate(*tiny, some, None, settings)
+    assert len(list(tmp_path.iterdir())) == 3
+    assert [s.loglikelihoods for s in second] == [s.loglikelihoods for s in evaluate(*other, some, "trained")]
+    assert first[0].loglikelihoods != second[0].loglikelihoods
+
+
+def test_the_fingerprint_sees_every_weight(tiny: Tiny) -> None:
+    before = model_fingerprint(tiny.model)
+    parameter = next(iter(tiny.model.parameters()))
+    kept = parameter.detach().clone()
+    with torch.no_grad():
+        parameter.view(-1)[-1] += 1.0
+        changed = model_fingerprint(tiny.model)
+        parameter.copy_(kept.flip(0))
+        swapped = model_fingerprint(tiny.model)
+        parameter.copy_(kept)
+    assert len({before, changed, swapped}) == 3
+    assert model_fingerprint(tiny.model) == before
+
+
+def test_cache_without_a_folder_keeps_nothing() -> None:
+    cache = OutputCache(None, "f")
+    cache.write({"k": "v"}, rank=0)
+    assert cache.read() == {}
+
+
+def test_from_examples_to_a_report(tiny: Tiny, examples: list[EvalExample], tmp_path: Path) -> None:
+    samples = evaluate(*tiny, examples, "trained", model_name="base")
+    found = EvaluationResults(
+        tuple(samples), (ModelInfo("base"),), cells_of(examples), {"name": "mini"}
+    ).save(tmp_path)
+    assert {r["task"] for r in found["summary"]} == {e.cell.task for e in examples}
+    assert found["languages"]["qac"]["script"] == "Latn"
+    assert found["tasks"]["mini_xp3/paraphrase"]["cluster_status"] == "held_out"
+
+
+SCRIPT = """
+import sys, pickle
+from accelerate import PartialState
+from mtft.evaluation import evaluate
+from tests.evaluation.conftest import make
+state = PartialState(cpu=True)
+examples = pickle.load(open(sys.argv[1], "rb"))
+samples = evaluate(*make(sys.argv[3]), examples, "trained")
+assert state.num_processes == 2
+pickle.dump(samples, open(f"{sys.argv[2]}.{state.process_index}", "wb"))
+"""
+
+
+@pytest.mark.processes
+def test_two_processes_find_what_one_does(tiny: Tiny, examples: list[EvalExample], tmp_path: Path) -> None:
+    some = examples[::5]
+    (tmp_path / "run.py").write_text(SCRIPT, encoding="utf-8")
+    (tmp_path / "examples").write_bytes(pickle.dumps(some))
+    root = Path(__file__).resolve().parents[2]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        "--master_port",
+        str(_free_port()),
+    ]
+    arguments = [str(tmp_path / "run.py"), str(tmp_path / "examples"), str(tmp_path / "out"), tiny.family]
+    found = subprocess.run(
+        [*command, *arguments],
+        cwd=root,
+        capture_output=True,
+        timeout=180,
+        text=True,
+        env={**_environment(), "PYTHONPATH": str(root)},
+    )
+    assert found.returncode == 0, found.stderr[-3000:]
+    one = evaluate(*tiny, some, "trained")
+    for rank in range(2):
+        both = pickle.loads((tmp_path / f"out.{rank}").read_bytes())
+        assert [s.prediction for s in both] == [s.prediction for s in one]
+        for a, b in zip(both, one, strict=True):
+            assert a.loglikelihoods == pytest.approx(b.loglikelihoods, abs=1e-5, rel=1e-5)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
