@@ -1,6 +1,8 @@
-"""Zero-shot evaluation of one model on a suite: rank classification and generation, per task × language × template.
+"""Zero-shot evaluation of one model on a suite: rank classification and generation, per task × language ×
+template.
 
-accelerate launch eval/zero_shot.py --model DIR_OR_ID --suite open_multilingual --data_root DATA --output_dir OUT
+accelerate launch eval/zero_shot.py --model DIR_OR_ID --suite open_multilingual --data_root DATA --output_dir
+OUT
 
 OUT then holds results.json, samples.parquet (one row per scored example), report.html and report.md.
 """

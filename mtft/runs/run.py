@@ -162,7 +162,7 @@ class Run:
         )
         if training.max_steps > 0:
             return int(rows * training.max_steps)
-        return round(training.num_train_epochs * len(self.mixture))
+        return round(float(training.num_train_epochs * len(self.mixture)))
 
     def _results(self, name: str) -> Path:
         return self.folder.eval / name

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtft.errors import TaskError
+from mtft.synthetic import generator_fingerprint
 from mtft.tasks import expression
 from mtft.tasks.card import CardFile
 from mtft.tasks.confine import confined
@@ -154,7 +155,7 @@ def source_fingerprint(card: CardFile, config: str, sources: Sources) -> str:
     """
     parts = [card.fingerprint, config]
     if card.source.kind == "synthetic":
-        parts.append(repr(sorted(card.source.world.items())))
+        parts += [generator_fingerprint(), repr(sorted(card.source.world.items()))]
     elif card.source.id is not None:
         parts.append(f"{card.source.id}@{card.source.revision}")
     else:
