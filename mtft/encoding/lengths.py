@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from mtft.encoding.encoders import Encoder
+from mtft.encoding.encoded import Encoded
+
+
+class BatchEncoder(Protocol):
+    """What is asked of an encoder here."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when any text gets other ids."""
+
+    def encode_batch(self, inputs: Sequence[str], targets: Sequence[str]) -> list[Encoded]:
+        """Many examples' ids."""
 
 
 class TokenLengths:
@@ -19,7 +29,7 @@ class TokenLengths:
         encoder: The encoder of the run.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: BatchEncoder) -> None:
         self._encoder = encoder
         self.fingerprint = encoder.fingerprint
 
