@@ -1,0 +1,72 @@
+"""What the launchers start: both families train and resume; process 0 writes what it logged.
+
+LAUNCHER tests/training/launched.py OUTPUT [--deepspeed FILE] [--kinds token,target]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.state import AcceleratorState
+from additions import Additions, logged, toy_model
+
+from mtft.errors import ConfigError
+from mtft.training import MultitaskArguments, MultitaskTrainer
+
+STEPS, ROWS = 3, 8
+
+
+def train(family: str, folder: Path, kind: str, *, resume: bool = False, **settings: Any) -> list[Any]:
+    """(loss, gradient norm) of every step."""
+    if AcceleratorState._shared_state:
+        AcceleratorState._reset_state()  # each run prepares its own DeepSpeed settings
+    model, encoder = toy_model(family)
+    args = MultitaskArguments(
+        output_dir=str(folder),
+        max_steps=STEPS,
+        per_device_train_batch_size=2,
+        global_batch_size=ROWS,
+        loss_normalization=kind,
+        learning_rate=1e-2,
+        logging_steps=1,
+        save_strategy="steps",
+        save_steps=2,
+        report_to="none",
+        use_cpu=True,
+        disable_tqdm=True,
+        **settings,
+    )
+    trainer = MultitaskTrainer(model, args, Additions(), encoder)
+    trainer.train(resume_from_checkpoint=str(folder / "checkpoint-2") if resume else None)
+    trainer.save_model(str(folder / "final"))
+    return logged(trainer, "loss", "grad_norm")
+
+
+def main() -> None:
+    """Run, and leave the numbers in OUTPUT/losses.json."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--deepspeed")
+    parser.add_argument("--kinds", default="target")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    results: dict[str, Any] = {}
+    for family in ("mt5", "bloom"):
+        for kind in options.kinds.split(","):
+            folder = options.output / f"{family}-{kind}"
+            results[f"{family} {kind}"] = train(family, folder, kind, deepspeed=options.deepspeed)
+        results[f"{family} resumed"] = train(family, folder, kind, resume=True, deepspeed=options.deepspeed)
+    results["processes"] = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+    if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
+        (options.output / "losses.json").write_text(json.dumps(results))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ConfigError as error:
+        raise SystemExit(f"refused: {error}") from error

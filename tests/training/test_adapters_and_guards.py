@@ -1,0 +1,117 @@
+"""LoRA through one setting, and launches and settings that would train wrongly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from additions import MakeTrainer, logged
+
+from mtft.errors import ConfigError
+from mtft.modeling import load_model, save_model
+from mtft.training import MultitaskArguments
+from mtft.training.guards import refuse_data_parallel, refuse_half_precision, refuse_lost_processes
+
+
+def test_lora_trains_a_few_weights_and_loads_again(
+    family: str, make_trainer: MakeTrainer, tmp_path: Path
+) -> None:
+    trainer = make_trainer(family, peft="lora", lora_rank=4, max_steps=20, learning_rate=1e-2)
+    base = trainer.model.get_base_model()
+    trained = {name for name, p in trainer.model.named_parameters() if p.requires_grad}
+    assert trained
+    assert all("lora_" in name for name in trained)
+    frozen = {n: p.clone() for n, p in base.named_parameters() if not p.requires_grad}
+    save_model(make_trainer(family).model, trainer.encoder.tokenizer, tmp_path / "base")
+    trainer.model.peft_config["default"].base_model_name_or_path = str(tmp_path / "base")
+    trainer.train()
+    losses = [loss for (loss,) in logged(trainer, "loss")]
+    assert losses[-1] < losses[0]
+    assert all(torch.equal(p, frozen[n]) for n, p in base.named_parameters() if n in frozen)
+    trainer.save_model(str(tmp_path / "adapter"))
+    assert (tmp_path / "adapter" / "adapter_model.safetensors").is_file()
+    loaded = load_model(tmp_path / "adapter")
+    assert loaded.family == family
+    inputs = loaded.tokenizer("add 2 and 3", return_tensors="pt").input_ids
+    extra = {"decoder_input_ids": inputs} if family == "mt5" else {}
+    with torch.no_grad():
+        torch.testing.assert_close(
+            loaded.model(inputs, **extra).logits, trainer.model.eval()(inputs, **extra).logits
+        )
+
+
+def test_lora_is_invariant_to_the_split(family: str, make_trainer: MakeTrainer) -> None:
+    found = []
+    for rows, accumulation in ((8, 1), (2, 4)):
+        torch.manual_seed(7)
+        trainer = make_trainer(
+            family, peft="lora", per_device_train_batch_size=rows, gradient_accumulation_steps=accumulation
+        )
+        trainer.train()
+        found.append(logged(trainer, "loss", "grad_norm"))
+    for first, second in zip(*found, strict=True):
+        assert first == pytest.approx(second, rel=1e-5)
+
+
+def test_a_launch_that_lost_its_processes_is_refused() -> None:
+    """What `accelerate launch` with MULTI_CPU and two processes sets, before it starts one."""
+    lost = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500", "ACCELERATE_USE_CPU": "True"}
+    with pytest.raises(ConfigError, match="torchrun"):
+        refuse_lost_processes(lost)
+    refuse_lost_processes({"ACCELERATE_USE_CPU": "True"})
+    refuse_lost_processes({**lost, "WORLD_SIZE": "2"})
+    refuse_lost_processes({**lost, "PMI_SIZE": "2"})
+    refuse_lost_processes({"MASTER_ADDR": "127.0.0.1"})
+
+
+def test_one_process_on_two_devices_is_refused() -> None:
+    with pytest.raises(ConfigError, match="process of its own"):
+        refuse_data_parallel(2)
+    refuse_data_parallel(1)
+
+
+@pytest.mark.parametrize("model_type", ["t5", "mt5", "umt5"])
+def test_float16_with_the_t5_family_is_refused(model_type: str) -> None:
+    model: Any = SimpleNamespace(config=SimpleNamespace(model_type=model_type))
+    with pytest.raises(ConfigError, match="bf16"):
+        refuse_half_precision(model, "fp16", None)
+    with pytest.raises(ConfigError, match="overflow"):
+        refuse_half_precision(model, "no", {"fp16": {"enabled": True}})
+    refuse_half_precision(model, "bf16", {"fp16": {"enabled": False}})
+    model.config.model_type = "bloom"
+    refuse_half_precision(model, "fp16", None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss_normalization": "tokens"}, "Did you mean: token"),
+        ({"peft": "lore"}, "Did you mean: lora"),
+        ({"global_batch_size": 0}, "at least 1"),
+        ({"global_batch_size": 8, "gradient_accumulation_steps": 2}, "not both"),
+        ({"eval_strategy": "steps", "eval_steps": 1}, "callback"),
+    ],
+)
+def test_impossible_settings_are_refused(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        MultitaskArguments(output_dir=str(tmp_path), report_to="none", use_cpu=True, **settings)
+
+
+def test_training_without_an_end_is_refused(make_trainer: MakeTrainer) -> None:
+    with pytest.raises(ConfigError, match="max_steps"):
+        make_trainer("mt5", max_steps=-1)
+
+
+def test_a_global_batch_sets_the_accumulation(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"output_dir": str(tmp_path), "report_to": "none", "use_cpu": True}
+    args = MultitaskArguments(global_batch_size=20, per_device_train_batch_size=4, **settings)
+    assert args.gradient_accumulation_steps == 5
+
+
+def test_tensorboard_files_are_written(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer("mt5", report_to="tensorboard", max_steps=2)
+    trainer.train()
+    assert list(Path(trainer.args.output_dir).rglob("events.out.tfevents.*"))

@@ -1,0 +1,163 @@
+"""Several processes and DeepSpeed give the losses of one process; the shipped launch files run as they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from launched import train
+
+from mtft.modeling import load_model
+from mtft.resources import builtin_folder
+from mtft.training import NORMALIZATIONS
+
+pytestmark = pytest.mark.processes
+
+RECIPES = builtin_folder("recipes")
+SCRIPT = Path(__file__).with_name("launched.py")
+TIMEOUT = 400
+
+
+@pytest.fixture(scope="session")
+def extensions(request: pytest.FixtureRequest) -> Path:
+    """Where DeepSpeed builds its C++ part, once; our own, since a build that was killed leaves a lock for ever."""
+    cache = request.config.cache
+    assert cache is not None
+    folder = cache.mkdir("torch_extensions")
+    for lock in folder.rglob("lock"):
+        lock.unlink()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def one_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    """What one process logs, in micro-batches of 2, 4 of them per step."""
+    folder = tmp_path_factory.mktemp("one")
+    return {
+        f"{family} {kind}": np.array(train(family, folder / f"{family}-{kind}", kind))
+        for family in ("mt5", "bloom")
+        for kind in NORMALIZATIONS
+    }
+
+
+def _run(command: list[str], extensions: Path) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(RECIPES.parent), os.environ.get("PYTHONPATH", "")]),
+        "TORCH_EXTENSIONS_DIR": str(extensions),
+        "DS_ACCELERATOR": "cpu",
+        "CUDA_VISIBLE_DEVICES": "",
+        "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        pytest.fail(f"no end after {TIMEOUT} s: {output[-3000:]}")
+    return subprocess.CompletedProcess(command, process.returncode, output)
+
+
+def _port() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return str(free.getsockname()[1])
+
+
+def _accelerate(config: str | Path, *arguments: str) -> list[str]:
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--main_process_port", _port()]
+    return [*launcher, "--config_file", str(RECIPES / "accelerate" / config), str(SCRIPT), *arguments]
+
+
+def _torchrun(*arguments: str) -> list[str]:
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
+    return [*launcher, "--master_port", _port(), str(SCRIPT), *arguments]
+
+
+def _losses(command: list[str], folder: Path, extensions: Path, processes: int = 2) -> dict[str, Any]:
+    finished = _run(command, extensions)
+    assert finished.returncode == 0, finished.stdout[-4000:]
+    results: dict[str, Any] = json.loads((folder / "losses.json").read_text())
+    assert results.pop("processes") == processes
+    return results
+
+
+def _check(results: dict[str, Any], one_process: dict[str, np.ndarray], tolerance: float) -> None:
+    for name, values in results.items():
+        family, kind = name.split()
+        if kind == "resumed":
+            whole = list(results[next(n for n in reversed(results) if n.startswith(family) and n != name)])
+            np.testing.assert_allclose(values, whole, rtol=1e-6, err_msg=name)
+        else:
+            np.testing.assert_allclose(values, one_process[name], rtol=tolerance, err_msg=name)
+
+
+def test_two_processes_equal_one(
+    tmp_path: Path, extensions: Path, one_process: dict[str, np.ndarray]
+) -> None:
+    """Every normalisation, loss and gradient norm; and a resumed run equals the whole one."""
+    command = _accelerate("cpu_ddp.yaml", str(tmp_path), "--kinds", ",".join(NORMALIZATIONS))
+    _check(_losses(command, tmp_path, extensions), one_process, 1e-5)
+
+
+def test_zero_2_equals_one_process(
+    tmp_path: Path, extensions: Path, one_process: dict[str, np.ndarray]
+) -> None:
+    command = _accelerate("cpu_zero2.yaml", str(tmp_path))
+    _check(_losses(command, tmp_path, extensions), one_process, 1e-4)
+
+
+def test_zero_3_equals_one_process(
+    tmp_path: Path, extensions: Path, one_process: dict[str, np.ndarray]
+) -> None:
+    """The weights it saves are whole, and load in one process."""
+    config = str(RECIPES / "deepspeed" / "zero3.json")
+    command = _torchrun(str(tmp_path), "--deepspeed", config)
+    _check(_losses(command, tmp_path, extensions), one_process, 1e-4)
+    for family in ("mt5", "bloom"):
+        assert load_model(tmp_path / f"{family}-target" / "final").family == family
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", ["zero2", "zero2_offload", "zero3_offload"])
+def test_each_deepspeed_file_runs(
+    tmp_path: Path, extensions: Path, one_process: dict[str, np.ndarray], config: str
+) -> None:
+    command = _torchrun(str(tmp_path), "--deepspeed", str(RECIPES / "deepspeed" / f"{config}.json"))
+    _check(_losses(command, tmp_path, extensions), one_process, 1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("config", "processes"), [("one_process", 1), ("cpu_zero3", 2)])
+def test_each_accelerate_file_for_cpus_runs(
+    tmp_path: Path, extensions: Path, one_process: dict[str, np.ndarray], config: str, processes: int
+) -> None:
+    command = _accelerate(f"{config}.yaml", str(tmp_path))
+    _check(_losses(command, tmp_path, extensions, processes), one_process, 1e-4)
+
+
+@pytest.mark.slow
+def test_a_launch_that_would_lose_its_processes_is_refused(tmp_path: Path, extensions: Path) -> None:
+    config = tmp_path / "multi_cpu.yaml"
+    text = (RECIPES / "accelerate" / "cpu_ddp.yaml").read_text()
+    config.write_text(text.replace("distributed_type: MULTI_GPU", "distributed_type: MULTI_CPU"))
+    finished = _run(_accelerate(config, str(tmp_path)), extensions)
+    assert finished.returncode != 0
+    assert "refused: A launch for several processes must start them" in finished.stdout
