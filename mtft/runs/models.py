@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -84,25 +83,6 @@ def _make_base(
                 learning_rate=run.pretrain_learning_rate,
                 seed=seed,
             )
-            summary = asdict(pretrain(model, tokenizer, documents, arguments, _progress(run.pretrain_steps)))
+            summary = asdict(pretrain(model, tokenizer, documents, arguments))
         save_model(model, tokenizer, place)
     write_atomically(mark, json.dumps(summary, indent=2))
-
-
-def _progress(steps: int) -> Callable[[int, float, float], None]:
-    """Says loss, speed and what remains, ten times in all."""
-    started, every = time.monotonic(), max(1, steps // 10)
-
-    def said(step: int, loss: float, tokens_per_second: float) -> None:
-        if step % every == 0 or step == steps:
-            left = (time.monotonic() - started) / step * (steps - step)
-            logger.info(
-                "pretraining %d/%d  loss %.3f  %.0f tokens/s  %.0f s left",
-                step,
-                steps,
-                loss,
-                tokens_per_second,
-                left,
-            )
-
-    return said

@@ -274,6 +274,12 @@ def _tell(
         on_step(step, losses[-1], rate)
     if step % arguments.log_every == 0 or step == arguments.max_steps:
         recent = float(np.mean(losses[-arguments.log_every :]))
+        left = seconds / step * (arguments.max_steps - step)
         logger.info(
-            "pretraining step %d of %d: loss %.3f, %.0f tokens/s", step, arguments.max_steps, recent, rate
+            "pretraining %d/%d: loss %.3f, %.0f tokens/s, %.0f s left",
+            step,
+            arguments.max_steps,
+            recent,
+            rate,
+            left,
         )
