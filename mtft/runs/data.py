@@ -57,7 +57,7 @@ class RunData:
     problems: Problems
 
     def documents(self, seed: int) -> Iterator[str]:
-        """Raw text to pretrain on: the micro-world's where the mixture stands in it, else the mixture's own, repeated."""
+        """Raw text to pretrain on: the micro-world's where the mixture stands in it, else its own, repeated."""
         for cell in self.built.cells.train:
             source = cell.task.card.source
             if source.kind == "synthetic":
