@@ -7,7 +7,9 @@ import pytest
 from mtft.synthetic import fingerprint, generator_fingerprint
 
 
-def test_the_fingerprint_follows_the_generator_s_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fingerprint_follows_the_generator_s_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = generator_fingerprint()
     assert len(before) == 32
     for name, text in (("a.py", "x = 1"), ("b.txt", "not code")):
