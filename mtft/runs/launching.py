@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import wraps
 
 from accelerate import PartialState
+from transformers.utils.logging import disable_progress_bar
 
 from mtft.errors import MtftError
 
@@ -22,6 +23,7 @@ def readable_errors(script: Callable[[], None]) -> Callable[[], None]:
     @wraps(script)
     def main() -> None:
         try:
+            disable_progress_bar()  # of loading and writing weights: there are better things to watch
             logging.basicConfig(format="%(message)s", level=logging.WARNING)
             main_process = int(os.environ.get("RANK", "0")) == 0
             logging.getLogger("mtft").setLevel(logging.INFO if main_process else logging.ERROR)
