@@ -15,16 +15,19 @@ from accelerate.state import AcceleratorState
 from additions import Additions, logged, toy_model
 
 from mtft.errors import ConfigError
+from mtft.modeling import load_model, save_model
 from mtft.training import MultitaskArguments, MultitaskTrainer
 
 STEPS, ROWS = 3, 8
 
 
-def train(family: str, folder: Path, kind: str, *, resume: bool = False, **settings: Any) -> list[Any]:
+def train(
+    family: str, folder: Path, kind: str, *, save: bool = False, resume: bool = False, **settings: Any
+) -> list[Any]:
     """(loss, gradient norm) of every step."""
     if AcceleratorState._shared_state:
         AcceleratorState._reset_state()  # each run prepares its own DeepSpeed settings
-    model, encoder = toy_model(family)
+    built, encoder = toy_model(family)
     args = MultitaskArguments(
         output_dir=str(folder),
         max_steps=STEPS,
@@ -33,17 +36,29 @@ def train(family: str, folder: Path, kind: str, *, resume: bool = False, **setti
         loss_normalization=kind,
         learning_rate=1e-2,
         logging_steps=1,
-        save_strategy="steps",
+        save_strategy="steps" if save else "no",
         save_steps=2,
         report_to="none",
         use_cpu=True,
         disable_tqdm=True,
         **settings,
     )
-    trainer = MultitaskTrainer(model, args, Additions(), encoder)
+    # loaded after the arguments, as a recipe does: under ZeRO-3 the library then partitions while loading
+    start = folder / f"start-{args.process_index}"
+    if not start.is_dir():
+        save_model(built, encoder.tokenizer, start)
+    trainer = MultitaskTrainer(load_model(start).model, args, Additions(), encoder)
     trainer.train(resume_from_checkpoint=str(folder / "checkpoint-2") if resume else None)
-    trainer.save_model(str(folder / "final"))
+    if save:
+        trainer.save_model(str(folder / "final"))
     return logged(trainer, "loss", "grad_norm")
+
+
+def _without_compiled_collectives() -> None:
+    """Leave DeepSpeed's shared-memory collectives, built with g++ in a minute, to gloo."""
+    from deepspeed import ops
+
+    ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
 def main() -> None:
@@ -52,14 +67,20 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--deepspeed")
     parser.add_argument("--kinds", default="target")
+    parser.add_argument("--no_build", action="store_true", help="do without DeepSpeed's C++ part")
     options = parser.parse_args()
+    if options.no_build:
+        _without_compiled_collectives()
     torch.set_num_threads(1)
     results: dict[str, Any] = {}
     for family in ("mt5", "bloom"):
         for kind in options.kinds.split(","):
-            folder = options.output / f"{family}-{kind}"
-            results[f"{family} {kind}"] = train(family, folder, kind, deepspeed=options.deepspeed)
-        results[f"{family} resumed"] = train(family, folder, kind, resume=True, deepspeed=options.deepspeed)
+            results[f"{family} {kind}"] = train(
+                family, options.output / f"{family}-{kind}", kind, save=True, deepspeed=options.deepspeed
+            )
+        results[f"{family} resumed"] = train(
+            family, options.output / f"{family}-{kind}", kind, resume=True, deepspeed=options.deepspeed
+        )
     results["processes"] = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
     if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
         (options.output / "losses.json").write_text(json.dumps(results))

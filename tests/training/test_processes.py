@@ -120,7 +120,7 @@ def test_two_processes_equal_one(
 def test_zero_2_equals_one_process(
     tmp_path: Path, extensions: Path, one_process: dict[str, np.ndarray]
 ) -> None:
-    command = _accelerate("cpu_zero2.yaml", str(tmp_path))
+    command = _accelerate("cpu_zero2.yaml", str(tmp_path), "--no_build")
     _check(_losses(command, tmp_path, extensions), one_process, 1e-4)
 
 
@@ -129,7 +129,7 @@ def test_zero_3_equals_one_process(
 ) -> None:
     """The weights it saves are whole, and load in one process."""
     config = str(RECIPES / "deepspeed" / "zero3.json")
-    command = _torchrun(str(tmp_path), "--deepspeed", config)
+    command = _torchrun(str(tmp_path), "--no_build", "--deepspeed", config)
     _check(_losses(command, tmp_path, extensions), one_process, 1e-4)
     for family in ("mt5", "bloom"):
         assert load_model(tmp_path / f"{family}-target" / "final").family == family
