@@ -62,7 +62,7 @@ def alone(script: Path, flags: list[str]) -> None:
     ("launcher", "recipe"),
     [
         ("ddp", "xp3_mt5"),
-        ("zero3", "xp3_bloom"),
+        pytest.param("zero3", "xp3_bloom", marks=pytest.mark.slow),
         pytest.param("ddp", "xp3_bloom", marks=pytest.mark.slow),
         pytest.param("zero2", "xp3_mt5", marks=pytest.mark.slow),
         pytest.param("zero2", "xp3_bloom", marks=pytest.mark.slow),
