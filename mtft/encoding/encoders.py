@@ -132,7 +132,7 @@ class CausalEncoder(Encoder):
         super().__init__(tokenizer, limits)
         bos = tokenizer.bos_token_id
         self._prefix = [bos] if bos is not None and bos in self._ids([""], special=True)[0] else []
-        self._writes_space = tokenizer.tokenize("a")[:1][0].startswith(("▁", "Ġ"))
+        self._writes_space = next(iter(tokenizer.tokenize("a")), "").startswith(("▁", "Ġ"))
 
     def encode_inputs(self, inputs: Sequence[str]) -> list[Ids]:
         """The prompts' ids, after a beginning-of-sequence token where the tokenizer uses one."""

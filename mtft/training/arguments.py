@@ -12,6 +12,14 @@ from mtft.errors import ConfigError, nearest
 from mtft.training.normalization import NORMALIZATIONS
 
 ADAPTERS = ("none", "lora")
+# settings of the library that our rows and our loss leave no place for, with the only value they can have
+_FIXED: dict[str, tuple[object, str]] = {
+    "eval_strategy": ("no", "evaluation during training is done by the run's callback"),
+    "label_smoothing_factor": (0.0, "the loss is the targets' negative log-likelihood"),
+    "auto_find_batch_size": (False, "the rows of a step do not depend on memory"),
+    "train_sampling_strategy": ("random", "the mixture decides the order"),
+    "use_liger_kernel": (False, "the loss is already computed in chunks, on targets only"),
+}
 
 
 @dataclass
@@ -56,11 +64,10 @@ class MultitaskArguments(TrainingArguments):  # type: ignore[misc]
         if self.global_batch_size is not None:
             self._accumulate_for_global_batch(self.global_batch_size)
         super().__post_init__()
-        if str(getattr(self.eval_strategy, "value", self.eval_strategy)) != "no":
-            raise ConfigError(
-                "`eval_strategy` must be `no`: evaluation during training is done by the run's callback.",
-                found=self.eval_strategy,
-            )
+        for name, (value, reason) in _FIXED.items():
+            found = getattr(self, name, value)
+            if getattr(found, "value", found) != value:
+                raise ConfigError(f"`{name}` must be `{value}`: {reason}.", found=f"`{found}`")
 
     def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
         value = getattr(self, name)

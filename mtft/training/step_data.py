@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -92,6 +92,19 @@ class StepDataset(Dataset):  # type: ignore[type-arg]
         return batch | {"tasks": tasks, "shifted": self.encoder.kind == "causal", "dropped": kept.count(None)}
 
 
+class _InOrder:
+    """Batches of one index each, 0 and on."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return ([index] for index in range(self.count))
+
+
 def _only(items: list[dict[str, Any]]) -> dict[str, Any]:
     """The one micro-batch that the sampler asked for."""
     return items[0]
@@ -103,7 +116,10 @@ def step_loader(dataset: StepDataset, *, workers: int = 0, pin_memory: bool = Fa
     It has a batch sampler of single indices, so the library resumes by leaving out indices: no example of a
     skipped step is read.
     """
-    indices = [[index] for index in range(len(dataset))]
     return DataLoader(
-        dataset, batch_sampler=indices, collate_fn=_only, num_workers=workers, pin_memory=pin_memory
+        dataset,
+        batch_sampler=_InOrder(len(dataset)),
+        collate_fn=_only,
+        num_workers=workers,
+        pin_memory=pin_memory,
     )

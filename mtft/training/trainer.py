@@ -12,7 +12,7 @@ import torch
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, Trainer, TrainerCallback
+from transformers import PreTrainedModel, Trainer, TrainerCallback, set_seed
 from transformers.trainer_utils import TrainOutput
 
 from mtft.encoding import Encoder, StepPlan
@@ -69,6 +69,8 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         self.dropped = 0
         self.task_losses = TaskLosses()
         self._identity = dict(identity or {})
+        refuse_half_precision(model, "fp16" if args.fp16 else "no", None)
+        set_seed(args.seed)  # the adapter's weights
         adapted = add_adapter(
             model, args.peft, rank=args.lora_rank, alpha=args.lora_alpha, dropout=args.lora_dropout
         )

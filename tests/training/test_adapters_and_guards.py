@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from additions import MakeTrainer, logged
+from transformers import HfArgumentParser
 
 from mtft.errors import ConfigError
 from mtft.modeling import load_model, save_model
@@ -46,7 +47,6 @@ def test_lora_trains_a_few_weights_and_loads_again(
 def test_lora_is_invariant_to_the_split(family: str, make_trainer: MakeTrainer) -> None:
     found = []
     for rows, accumulation in ((8, 1), (2, 4)):
-        torch.manual_seed(7)
         trainer = make_trainer(
             family, peft="lora", per_device_train_batch_size=rows, gradient_accumulation_steps=accumulation
         )
@@ -93,11 +93,29 @@ def test_float16_with_the_t5_family_is_refused(model_type: str) -> None:
         ({"global_batch_size": 0}, "at least 1"),
         ({"global_batch_size": 8, "gradient_accumulation_steps": 2}, "not both"),
         ({"eval_strategy": "steps", "eval_steps": 1}, "callback"),
+        ({"label_smoothing_factor": 0.1}, "log-likelihood"),
+        ({"train_sampling_strategy": "group_by_length"}, "mixture decides"),
+        ({"auto_find_batch_size": True}, "do not depend on memory"),
     ],
 )
 def test_impossible_settings_are_refused(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         MultitaskArguments(output_dir=str(tmp_path), report_to="none", use_cpu=True, **settings)
+
+
+def test_float16_is_refused_before_anything_else(make_trainer: MakeTrainer) -> None:
+    trainer = make_trainer("mt5")
+    trainer.args.fp16 = True
+    with pytest.raises(ConfigError, match="bf16"):
+        type(trainer)(trainer.model, trainer.args, trainer.mixture, trainer.encoder)
+
+
+def test_settings_are_read_from_flags(tmp_path: Path) -> None:
+    flags = ["--output_dir", str(tmp_path), "--peft", "lora", "--loss_normalization", "task"]
+    flags += ["--report_to", "none", "--use_cpu", "True", "--logging_steps", "5"]
+    (args,) = HfArgumentParser(MultitaskArguments).parse_args_into_dataclasses(flags)
+    assert (args.peft, args.loss_normalization, args.logging_steps) == ("lora", "task", 5)
+    assert args.report_to == []
 
 
 def test_training_without_an_end_is_refused(make_trainer: MakeTrainer) -> None:
