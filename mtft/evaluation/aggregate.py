@@ -52,11 +52,13 @@ class Resampling:
 
     def __init__(self, groups: Iterable[str]) -> None:
         self._column = {group: at for at, group in enumerate(sorted(set(groups)))}
-        self._weights = resampling_weights(len(self._column), N_RESAMPLES, seed=SEED)
+        # A group's counts lie side by side, so that taking groups copies whole lines.
+        drawn = resampling_weights(len(self._column), N_RESAMPLES, seed=SEED)
+        self._by_group = np.ascontiguousarray(drawn.T)
 
     def weights(self, groups: Sequence[str]) -> NDArray[np.uint8]:
         """The columns (resamples, groups) of these groups."""
-        return self._weights[:, [self._column[group] for group in groups]]
+        return self._by_group[[self._column[group] for group in groups]].T
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,20 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache, EncoderDecoderCache
 
-from mtft.evaluation.backbones import device_of, has_fast_path, is_encoder_decoder, parts_of, start_token
+from mtft.evaluation.backbones import (
+    device_of,
+    has_fast_path,
+    is_encoder_decoder,
+    parts_of,
+    start_token,
+    unwrapped,
+)
 from mtft.evaluation.batching import batches, padded
 from mtft.evaluation.naive import naive_generation
 from mtft.evaluation.protocols import TokenIds
 from mtft.evaluation.requests import GenerationIds
+
+_CACHE_NUMBERS = 2**26  # keys and values of a batch: 256 MB in float32
 
 
 class _State:
@@ -73,10 +82,14 @@ class Generator:
         self.model, self.pad, self.eos = model, pad, eos
         self.batch_tokens = batch_tokens
         self._fast = has_fast_path(model)
+        # A step costs a small model the same for few rows as for many: as many as a modest cache can hold.
+        config = unwrapped(model).config
+        numbers = 2 * int(config.num_hidden_layers) * int(config.hidden_size)
+        self._tokens = max(batch_tokens, min(8 * batch_tokens, _CACHE_NUMBERS // numbers))
 
     def batches(self, items: Sequence[GenerationIds]) -> list[list[GenerationIds]]:
         """The items in the batches that `generate` takes; those allowed the same length stand together."""
-        return batches(items, lambda i: (i.max_new_tokens, len(i.inputs)), self.batch_tokens)
+        return batches(items, lambda i: (i.max_new_tokens, len(i.inputs)), self._tokens)
 
     def generate(self, batch: Sequence[GenerationIds]) -> list[TokenIds]:
         """New ids of every item, up to its `max_new_tokens`, without the end token."""

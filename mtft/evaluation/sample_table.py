@@ -26,16 +26,11 @@ SCHEMA = pa.schema([(f.name, _TYPES.get(f.name, pa.string())) for f in fields(Sa
 def write_samples(samples: Sequence[Sample], path: Path) -> None:
     """Writes the samples under a temporary name beside `path` and renames it; `scores` is JSON text."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = {f.name: [_cell(getattr(s, f.name)) for s in samples] for f in fields(Sample)}
+    columns: dict[str, list[object]] = {f.name: [getattr(s, f.name) for s in samples] for f in fields(Sample)}
+    columns["scores"] = [json.dumps(s.scores) for s in samples]
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     pq.write_table(pa.table(columns, schema=SCHEMA), temporary, compression="zstd")
     temporary.replace(path)
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, dict):
-        return json.dumps(value)
-    return list(value) if isinstance(value, tuple) else value
 
 
 def read_samples(path: Path) -> list[Sample]:
