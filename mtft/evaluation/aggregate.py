@@ -54,11 +54,12 @@ class Resampling:
         self._column = {group: at for at, group in enumerate(sorted(set(groups)))}
         # A group's counts lie side by side, so that taking groups copies whole lines.
         drawn = resampling_weights(len(self._column), N_RESAMPLES, seed=SEED)
-        self._by_group = np.ascontiguousarray(drawn.T)
+        self._by_group: NDArray[np.uint8] = np.ascontiguousarray(drawn.T)
 
     def weights(self, groups: Sequence[str]) -> NDArray[np.uint8]:
         """The columns (resamples, groups) of these groups."""
-        return self._by_group[[self._column[group] for group in groups]].T
+        chosen: NDArray[np.uint8] = self._by_group[[self._column[group] for group in groups]]
+        return chosen.T
 
 
 @dataclass(frozen=True)
