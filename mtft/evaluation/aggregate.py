@@ -59,7 +59,7 @@ class Resampling:
     def weights(self, groups: Sequence[str]) -> NDArray[np.uint8]:
         """The columns (resamples, groups) of these groups."""
         chosen: NDArray[np.uint8] = self._by_group[[self._column[group] for group in groups]]
-        return chosen.T
+        return np.transpose(chosen)
 
 
 @dataclass(frozen=True)
