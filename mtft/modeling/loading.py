@@ -145,8 +145,11 @@ def _guarded(name: str, load: Any, **options: Any) -> Any:
 def save_model(model: Any, tokenizer: PreTrainedTokenizerBase, folder: str | Path) -> None:
     """Write weights (safetensors), configuration and tokenizer; the folder appears whole or not at all.
 
-    A model with an adapter writes the adapter alone; `merge_adapter` first makes it a plain model.
+    A model with an adapter writes the adapter alone; `merge_adapter` first makes it a plain model. In several
+    processes only the first one writes, and the others do not wait for it.
     """
+    if torch.distributed.is_initialized() and torch.distributed.get_rank() > 0:
+        return
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))

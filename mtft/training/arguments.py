@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+import torch
 from transformers import TrainingArguments
 
 from mtft.encoding import accumulation_for
 from mtft.errors import ConfigError, nearest
+from mtft.training.devices import deepspeed_was_launched, join_deepspeed_processes
 from mtft.training.normalization import NORMALIZATIONS
 
 ADAPTERS = ("none", "lora")
@@ -61,9 +63,13 @@ class MultitaskArguments(TrainingArguments):  # type: ignore[misc]
     def __post_init__(self) -> None:
         self._check_choice("loss_normalization", NORMALIZATIONS)
         self._check_choice("peft", ADAPTERS)
+        if not torch.accelerator.is_available():
+            self.use_cpu = True  # else the library takes several processes on CPUs for so many single ones
         if self.global_batch_size is not None:
             self._accumulate_for_global_batch(self.global_batch_size)
         super().__post_init__()
+        if self.device.type == "cpu" and (self.deepspeed or deepspeed_was_launched()):
+            join_deepspeed_processes()
         for name, (value, reason) in _FIXED.items():
             found = getattr(self, name, value)
             if getattr(found, "value", found) != value:

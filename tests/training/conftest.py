@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from additions import Additions, MakeTrainer, toy_model
 
 from mtft.training import MultitaskArguments, MultitaskTrainer
+from tests.training.additions import Additions, MakeTrainer, toy_model
 
 
 @pytest.fixture(params=["mt5", "bloom"])

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.state import AcceleratorState
-from additions import Additions, logged, toy_model
+from accelerate.state import AcceleratorState, PartialState
 
 from mtft.errors import ConfigError
 from mtft.modeling import load_model, save_model
 from mtft.training import MultitaskArguments, MultitaskTrainer
+from tests.training.additions import Additions, logged, toy_model
 
 STEPS, ROWS = 3, 8
 
@@ -39,15 +39,13 @@ def train(
         save_strategy="steps" if save else "no",
         save_steps=2,
         report_to="none",
-        use_cpu=True,
         disable_tqdm=True,
         **settings,
     )
     # loaded after the arguments, as a recipe does: under ZeRO-3 the library then partitions while loading
-    start = folder / f"start-{args.process_index}"
-    if not start.is_dir():
-        save_model(built, encoder.tokenizer, start)
-    trainer = MultitaskTrainer(load_model(start).model, args, Additions(), encoder)
+    save_model(built, encoder.tokenizer, folder / "start")
+    PartialState().wait_for_everyone()
+    trainer = MultitaskTrainer(load_model(folder / "start").model, args, Additions(), encoder)
     trainer.train(resume_from_checkpoint=str(folder / "checkpoint-2") if resume else None)
     if save:
         trainer.save_model(str(folder / "final"))

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from additions import MakeTrainer, logged
 from transformers import HfArgumentParser
 
 from mtft.errors import ConfigError
 from mtft.modeling import load_model, save_model
 from mtft.training import MultitaskArguments
 from mtft.training.guards import refuse_data_parallel, refuse_half_precision, refuse_lost_processes
+from tests.training.additions import MakeTrainer, logged
 
 
 def test_lora_trains_a_few_weights_and_loads_again(

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from additions import Additions, MakeTrainer, ManyAdditions, logged
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from mtft.encoding import TokenLimits
 from mtft.training import NORMALIZATIONS
+from tests.training.additions import Additions, MakeTrainer, ManyAdditions, logged
 
 SPLITS = [(8, 1), (2, 4), (1, 8)]
 

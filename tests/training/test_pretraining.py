@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from additions import toy_model
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from mtft.errors import ConfigError, ModelError
 from mtft.training import PretrainArguments, pretrain
 from mtft.training.pretraining import text_rows
 from mtft.training.span_corruption import corrupt_spans, span_sizes
+from tests.training.additions import toy_model
 
 SENTINELS = np.arange(1000, 1100)
 EOS = 1

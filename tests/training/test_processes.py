@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from launched import train
 
 from mtft.modeling import load_model
 from mtft.resources import builtin_folder
 from mtft.training import NORMALIZATIONS
+from tests.training.launched import train
 
 pytestmark = pytest.mark.processes
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from additions import Additions, MakeTrainer, logged
 
 from mtft.errors import RunError
 from mtft.training import find_checkpoint
+from tests.training.additions import Additions, MakeTrainer, logged
 
 SETTINGS: dict[str, Any] = {
     "save_strategy": "steps",
