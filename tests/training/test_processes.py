@@ -27,11 +27,13 @@ TIMEOUT = 400
 
 
 @pytest.fixture(scope="session")
-def extensions(request: pytest.FixtureRequest) -> Path:
-    """Where DeepSpeed builds its C++ part, once; our own, since a build that was killed leaves a lock for ever."""
-    cache = request.config.cache
-    assert cache is not None
-    folder = cache.mkdir("torch_extensions")
+def extensions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where DeepSpeed builds its C++ part, kept between test runs where pytest has a cache.
+
+    Our own folder, since a build that was killed leaves a lock that is waited for without end.
+    """
+    cache = getattr(request.config, "cache", None)
+    folder: Path = cache.mkdir("torch_extensions") if cache else tmp_path_factory.mktemp("torch_extensions")
     for lock in folder.rglob("lock"):
         lock.unlink()
     return folder
