@@ -4,7 +4,7 @@ import datasets
 import evaluate
 import numpy as np
 
-from mtft.evaluation.character_f import chrf_counts, chrf_score
+from mtft.evaluation.metrics.character_f import chrf_counts, chrf_score
 
 _DESCRIPTION = (
     "chrF (character 6-grams, beta 2) and chrF++ (with word 2-grams) of a corpus, 0 to 100, as in sacrebleu."
