@@ -9,11 +9,15 @@ from jinja2.runtime import Undefined
 
 from mtft.prompting.failures import RenderError
 
-MAX_STEPS = 2**18  # loop rounds, items of a range, calls, and 1 per 256 characters a filter reads
+MAX_STEPS = 2**18  # loop rounds, items of a range, calls, and what is read or made, by the sizes below
 MAX_CHARACTERS = 2**22  # printed text, and any one string made on the way
 MAX_INTEGER_BITS = 4096
 CHARACTERS_PER_STEP = 256
+ITEMS_PER_STEP = 8
+WALKED_PER_STEP = 64  # printed characters of a nested value: it is walked item by item
 CHARACTERS_PER_ITEM = 4  # of a list, for its brackets, commas and numbers
+
+_ITEMS = (list, tuple, dict, range, set, frozenset, KeysView, ValuesView, ItemsView)
 
 
 class Budget:
@@ -51,14 +55,18 @@ class Budget:
             raise RenderError("limit", f"One row may render to at most {MAX_CHARACTERS} characters.")
 
     def read(self, value: object) -> None:
-        """Count the reading of a string or list, without what the list holds, as steps."""
-        length = len(value) if isinstance(value, (str, list, tuple, dict)) else 0
-        self.spend(1 + length // CHARACTERS_PER_STEP)
+        """Count the reading or making of a string or list, without what the list holds, as steps."""
+        if isinstance(value, str):
+            self.spend(1 + len(value) // CHARACTERS_PER_STEP)
+        elif isinstance(value, _ITEMS):
+            self.spend(1 + len(value) // ITEMS_PER_STEP)
+        else:
+            self.spend(1)
 
     def read_all(self, value: object) -> None:
         """Count the reading of a value and all it holds as steps."""
-        if isinstance(value, (list, tuple, dict)):
-            self.spend(1 + printed_length(value) // CHARACTERS_PER_STEP)
+        if isinstance(value, _ITEMS):
+            self.spend(1 + printed_length(value) // WALKED_PER_STEP)
         else:
             self.read(value)
 
@@ -97,7 +105,10 @@ def printed_length(value: object) -> int:
     total, open_values = 0, [value]
     while open_values:
         item = open_values.pop()
-        total += len(item) if isinstance(item, str) else CHARACTERS_PER_ITEM
+        if isinstance(item, str):
+            total += len(item)
+        else:
+            total += CHARACTERS_PER_ITEM * (len(item) if isinstance(item, range) else 1)
         check_length(total)
         if isinstance(item, Undefined):
             str(item)  # fails in strict mode
@@ -108,4 +119,4 @@ def printed_length(value: object) -> int:
 def _parts(value: object) -> Iterable[Any]:
     if isinstance(value, dict):
         return [*value.keys(), *value.values()]
-    return value if isinstance(value, (list, tuple, set, frozenset, KeysView, ValuesView, ItemsView)) else ()
+    return value if isinstance(value, _ITEMS) and not isinstance(value, range) else ()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mtft.errors import TemplateError, nearest
@@ -13,6 +15,7 @@ from mtft.prompting.template import Template
 from mtft.resources import builtin_folder
 
 FILE_NAME = "templates.yaml"
+_HEAD_BYTES = 4096
 _SUBSET = re.compile(r"^subset:\s*(?!null\b|~)\S", re.MULTILINE)
 
 
@@ -83,8 +86,8 @@ class TemplateCollection:
         for folder in map(Path, folders):
             if not folder.is_dir():
                 raise TemplateError("A template folder must exist.", found=folder)
-            for path in sorted(folder.rglob(FILE_NAME)):
-                self._paths.setdefault(path.parent.relative_to(folder).as_posix(), path)
+            for name in _names(folder):
+                self._paths.setdefault(name, folder / name / FILE_NAME)
 
     @classmethod
     def from_folder(cls, folder: str | Path) -> TemplateCollection:
@@ -123,12 +126,39 @@ class TemplateCollection:
             self._loaded[name] = self._load(name)
         return self._loaded[name]
 
-    def _load(self, name: str) -> DatasetTemplates:
+    def load_all(self) -> list[DatasetTemplates]:
+        """The templates of every file, in the order of `keys`.
+
+        Raises:
+            TemplateError: A file is malformed, or a template's id stands in two files.
+        """
+        loaded = [self.get(name) for name in sorted(self._paths)]
+        seen: dict[str, Template] = {}
+        for template in (template for templates in loaded for template in templates.values()):
+            if template.id in seen:
+                raise TemplateError(
+                    "A template's id must occur once in a collection.",
+                    found=f"`{template.id}` again, first at {seen[template.id].where}",
+                    where=template.where,
+                    remedy="Give the copy a fresh uuid.",
+                )
+            seen[template.id] = template
+        return loaded
+
+    def path_of(self, name: str) -> Path:
+        """The file of a dataset, `dataset` or `dataset/subset`; it is not read.
+
+        Raises:
+            TemplateError: There is none.
+        """
         if name not in self._paths:
             raise TemplateError(
                 "Templates must exist for the dataset.", found=f"`{name}`", remedy=nearest(name, self._paths)
             )
-        path = self._paths[name]
+        return self._paths[name]
+
+    def _load(self, name: str) -> DatasetTemplates:
+        path = self.path_of(name)
         file = read_templates(path)
         said = file.dataset if file.subset is None else f"{file.dataset}/{file.subset}"
         if said != name:
@@ -140,9 +170,17 @@ class TemplateCollection:
         return DatasetTemplates(file.dataset, file.subset, path, file.templates)
 
 
+def _names(folder: Path) -> list[str]:
+    """The datasets under a folder, by the folders that hold template files."""
+    top = str(folder)
+    found = [place for place, _, files in os.walk(top) if FILE_NAME in files]
+    return sorted(os.path.relpath(place, top).replace(os.sep, "/") for place in found)
+
+
 def _key(name: str, path: Path) -> tuple[str, str | None]:
     """(dataset, subset) of a folder's name; the file says whether its last part is a subset."""
-    with path.open(encoding="utf-8-sig") as lines:
-        head = "".join(line for line, _ in zip(lines, range(3), strict=False))
+    head = ""
+    with suppress(OSError), path.open("rb") as file:  # whoever reads the file is told what is wrong with it
+        head = "\n".join(file.read(_HEAD_BYTES).decode("utf-8-sig", "replace").splitlines()[:3])
     dataset, slash, subset = name.rpartition("/")
     return (dataset, subset) if slash and _SUBSET.search(head) else (name, None)

@@ -17,6 +17,8 @@ RenderFault = Literal[
     "duplicate_choices",
     "target_not_in_choices",
     "reserved_text",
+    "too_long",
+    "cut_changes_target",
     "limit",
     "sandbox",
     "failed",
@@ -58,3 +60,7 @@ class UnknownTemplateError(TemplateError, KeyError):
     def __str__(self) -> str:
         # KeyError would print the message's repr.
         return self._message()
+
+
+class LegacyKeyWarning(UserWarning):
+    """A template file holds a key that old versions of the format had."""

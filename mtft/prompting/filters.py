@@ -13,9 +13,10 @@ from typing import Any
 
 from jinja2.filters import FILTERS
 from jinja2.runtime import Context, Undefined
+from jinja2.tests import TESTS
 from jinja2.utils import Namespace, pass_context
 
-from mtft.prompting.budget import Budget, check_length, printed_length
+from mtft.prompting.budget import Budget, check_integer, check_length
 from mtft.prompting.dice import Dice
 from mtft.prompting.failures import RenderError
 
@@ -25,9 +26,11 @@ BUDGET, DICE = "%budget", "%dice"
 # Wide fields make long text out of short: "%099999d", and "*" takes the width from an argument.
 _WIDE_FORMAT = re.compile(r"(?:\*|\d{4})(?:\.\d*)?[hlL]*[diouxXeEfFgGcrsa%]|\.(?:\*|\d{4})")
 
+MAX_PRECISION = 300  # a float has about as many digits
+
 _FROM_JINJA = (
-    *("abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "int", "items", "last"),
-    *("length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "round", "select"),
+    *("abs", "capitalize", "count", "d", "default", "dictsort", "first", "float", "items", "last"),
+    *("length", "list", "lower", "map", "max", "min", "reject", "rejectattr", "reverse", "select"),
     *("selectattr", "sort", "title", "trim", "truncate", "unique", "upper", "wordcount"),
 )
 # Filters that compare whole values.
@@ -52,12 +55,14 @@ def text_of(context: Context, value: object) -> str:
     """
     if isinstance(value, str):
         return value
+    if type(value) is int:
+        return str(value)
     if isinstance(value, Namespace):
         raise RenderError("failed", "A template must print values, not namespaces.")
     if context.environment.strict:  # type: ignore[attr-defined]
         _check_printable(value)
     if not isinstance(value, (int, float, Undefined)):
-        printed_length(value)
+        budget_of(context).read_all(value)
     return str(value)
 
 
@@ -76,8 +81,11 @@ def _check_printable(value: object) -> None:
 @pass_context
 def printed(context: Context, value: object) -> str:
     """What `{{ value }}` writes, counted."""
-    text = text_of(context, value)
-    budget_of(context).write(len(text))
+    text = value if type(value) is str else text_of(context, value)
+    budget: Budget = context.parent[BUDGET]
+    budget.characters -= len(text)  # as `write` does: this runs for every value that is printed
+    if budget.characters < 0:
+        budget.write(0)
     return text
 
 
@@ -86,14 +94,20 @@ def join_texts(context: Context, texts: Sequence[str], separator: str) -> str:
     length = sum(map(len, texts)) + len(separator) * max(len(texts) - 1, 0)
     check_length(length)
     budget_of(context).read(texts)
-    return separator.join(texts)
+    return made(context, separator.join(texts))
 
 
-def replaced_text(text: str, old: str, new: str, count: int = -1) -> str:
+def made(context: Context, text: str) -> str:
+    """The text, counted."""
+    budget_of(context).read(text)
+    return text
+
+
+def replaced_text(context: Context, text: str, old: str, new: str, count: int = -1) -> str:
     """`text.replace(old, new, count)`, if the result is not too long."""
     found = text.count(old) if count < 0 else min(text.count(old), count)
     check_length(len(text) + found * max(len(new) - len(old), 0))
-    return text.replace(old, new, count)
+    return made(context, text.replace(old, new, count))
 
 
 def formatted(context: Context, text: str, values: Any) -> str:
@@ -103,7 +117,7 @@ def formatted(context: Context, text: str, values: Any) -> str:
     lengths = [len(text_of(context, value)) for value in (values if isinstance(values, tuple) else (values,))]
     # A mapping's value may be named again and again.
     check_length(len(text) + (text.count("%") * sum(lengths) if isinstance(values, dict) else sum(lengths)))
-    return str(text % values)
+    return made(context, str(text % values))
 
 
 @pass_context
@@ -115,7 +129,15 @@ def concat(context: Context, values: list[Any]) -> str:
 @pass_context
 def read(context: Context, value: Any) -> Any:
     """The value, counted: comparing nested lists can take long."""
-    budget_of(context).read_all(value)
+    if type(value) is not int:
+        budget_of(context).read_all(value)
+    return value
+
+
+@pass_context
+def sliced(context: Context, value: Any) -> Any:
+    """The value, counted as a slice of it is."""
+    budget_of(context).read(value)
     return value
 
 
@@ -165,7 +187,7 @@ def replace(context: Context, value: Any, old: str, new: str, count: int | None 
     """Jinja's replace."""
     budget_of(context).read(value)
     old, new = text_of(context, old), text_of(context, new)
-    return replaced_text(text_of(context, value), old, new, -1 if count is None else count)
+    return replaced_text(context, text_of(context, value), old, new, -1 if count is None else count)
 
 
 @pass_context
@@ -189,6 +211,7 @@ def total(
         values = [context.environment.getitem(value, attribute) for value in values]
     if not isinstance(start, (int, float)):
         raise RenderError("failed", "`sum` adds numbers.", found=type(start).__name__)
+    budget_of(context).read(values)
     return sum(values, start)
 
 
@@ -204,6 +227,7 @@ def choice(context: Context, values: Sequence[Any]) -> Any:
 @pass_context
 def most_frequent(context: Context, values: Sequence[Any]) -> list[Any] | None:
     """The values that occur most often, in the order of their first occurrence; None for none."""
+    budget_of(context).read_all(values)
     counts = Counter(values)
     top = max(counts.values(), default=0)
     return [value for value, count in counts.items() if count == top] or None
@@ -221,6 +245,39 @@ def bounded_range(context: Context, *args: int) -> range:
     numbers = range(*args)
     budget_of(context).spend(len(numbers))
     return numbers
+
+
+@pass_context
+def whole(context: Context, value: Any, default: int = 0, base: int = 10) -> Any:
+    """Jinja's int, of numbers that arithmetic may go on with."""
+    budget_of(context).read(value)
+    number = FILTERS["int"](value, default, base)
+    check_integer(number.bit_length() if isinstance(number, int) else 0)
+    return number
+
+
+@pass_context
+def rounded(context: Context, value: Any, precision: int = 0, method: Any = "common") -> Any:
+    """Jinja's round, to a precision that numbers have."""
+    if not isinstance(precision, int) or abs(precision) > MAX_PRECISION:
+        raise RenderError(
+            "limit", f"`round` takes up to {MAX_PRECISION} digits.", found=type(precision).__name__
+        )
+    return FILTERS["round"](value, precision, method)
+
+
+@pass_context
+def bounded_zip(context: Context, *values: Iterable[Any]) -> Iterator[Any]:
+    """`zip`, whose items count as steps."""
+    return _counted(budget_of(context), zip(*values, strict=False), 0)
+
+
+@pass_context
+def bounded_dict(context: Context, *pairs: Any, **values: Any) -> dict[Any, Any]:
+    """`dict`, whose items count as steps."""
+    for each_pair in pairs:
+        budget_of(context).read(each_pair)
+    return dict(*pairs, **values)
 
 
 def _metered(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -248,7 +305,9 @@ TEMPLATE_FILTERS: dict[str, Callable[..., Any]] = {
     "highlight": highlight,
     "join": join,
     "most_frequent": most_frequent,
+    "int": whole,
     "replace": replace,
+    "round": rounded,
     "string": string,
     "sum": total,
 }
@@ -257,10 +316,48 @@ INTERNAL_FILTERS: dict[str, Callable[..., Any]] = {
     "%each": each,
     "%index": checked_index,
     "%read": read,
+    "%slice": sliced,
 }
 TEMPLATE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "range": bounded_range,
-    "zip": zip,
-    "dict": dict,
+    "zip": bounded_zip,
+    "dict": bounded_dict,
     "namespace": Namespace,
+}
+
+
+def _metered_test(function: Any) -> Any:
+    """A test of Jinja's that counts what it compares."""
+
+    @pass_context
+    def metered(context: Context, *values: Any) -> bool:
+        for value in values:
+            read(context, value)
+        return bool(function(*values))
+
+    return metered
+
+
+_COMPARING_TESTS = (
+    *("!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "in", "le", "lessthan"),
+    *("lower", "lt", "ne", "upper"),
+)
+_OTHER_TESTS = (
+    *(
+        "boolean",
+        "callable",
+        "defined",
+        "divisibleby",
+        "even",
+        "false",
+        "float",
+        "integer",
+        "iterable",
+        "lower",
+    ),
+    *("mapping", "none", "number", "odd", "sameas", "sequence", "string", "true", "undefined"),
+)
+TEMPLATE_TESTS: dict[str, Any] = {
+    **{name: TESTS[name] for name in _OTHER_TESTS},
+    **{name: _metered_test(TESTS[name]) for name in _COMPARING_TESTS},
 }

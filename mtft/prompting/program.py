@@ -31,6 +31,8 @@ class CompiledText:
 
     Attributes:
         fields: The variables it takes from the row, `answer_choices` not among them.
+        shows_choices: Whether it uses `answer_choices`.
+        functions: The functions it calls, by name.
         draws: Whether it draws random numbers.
         mutates: Whether it calls methods that change a list or dict.
 
@@ -50,16 +52,34 @@ class CompiledText:
         except (RecursionError, MemoryError, SyntaxError):  # the last two come from Python's own compiler
             raise TemplateError("A template must not be nested so deeply.", where=where) from None
         called = {call.node.name for call in tree.find_all(nodes.Call) if isinstance(call.node, nodes.Name)}
-        self.fields = frozenset(names - (called & TEMPLATE_FUNCTIONS.keys()) - {"answer_choices"})
+        self.functions = {name: TEMPLATE_FUNCTIONS[name] for name in called & TEMPLATE_FUNCTIONS.keys()}
+        self.fields = frozenset(names - self.functions.keys() - {"answer_choices"})
+        self.shows_choices = "answer_choices" in names
         self.draws = any(node.name in _DRAWING for node in tree.find_all(nodes.Filter))
         self.mutates = any(node.attr in MUTATORS for node in tree.find_all(nodes.Getattr))
-        self._code = JinjaTemplate.from_code(environment, code, environment.globals)
+        self._write = JinjaTemplate.from_code(environment, code, environment.globals).root_render_func
         self._environment = environment
+        self._settings = nodes.EvalContext(environment)
 
-    def render(self, values: Mapping[str, Any], budget: Budget, dice: Dice) -> str:
-        """The text made of `values`."""
-        names = {**TEMPLATE_FUNCTIONS, **values, BUDGET: budget, DICE: dice}
-        return "".join(self._code.root_render_func(Context(self._environment, names, None, {})))
+    def render(self, names: dict[str, Any]) -> str:
+        """The text made of `names`: columns, functions, and the rendering's budget and dice."""
+        return "".join(self._write(RowContext(self._environment, self._settings, names)))
+
+
+class RowContext(Context):
+    """The names of one rendering; Jinja's own context, without what inheritance and modules need."""
+
+    def __init__(
+        self, environment: TemplateEnvironment, settings: nodes.EvalContext, names: dict[str, Any]
+    ) -> None:
+        self.parent = names
+        self.vars = {}
+        self.environment = environment
+        self.eval_ctx = settings
+        self.exported_vars = set()
+        self.name = None
+        self.blocks = {}
+        self.globals_keys = set()
 
 
 def _syntax_error(error: TemplateSyntaxError, where: str) -> TemplateError:
@@ -104,7 +124,16 @@ class Program:
         """The choices where they are the same for all rows, else None."""
         if self._choices is None or self._choices.fields or self._choices.draws:
             return None
-        return self._split(self._choices.render({}, Budget(), Dice(0, "", "")))
+        return self._split(self._choices.render({**self._functions, BUDGET: Budget(), DICE: Dice(0, "", "")}))
+
+    @cached_property
+    def _functions(self) -> dict[str, Any]:
+        return {**self._text.functions, **(self._choices.functions if self._choices else {})}
+
+    @cached_property
+    def _fixed_list(self) -> list[str] | None:
+        """The fixed choices as templates see them, shared where no template can change them."""
+        return None if self.fixed_choices is None or self._mutates else list(self.fixed_choices)
 
     @cached_property
     def _mutates(self) -> bool:
@@ -114,20 +143,23 @@ class Program:
         """The stripped parts between the separators, and the answer choices."""
         if "answer_choices" in row:
             raise RenderError("reserved_text", "A row must not have a column named `answer_choices`.")
-        budget = Budget()
         values = self._strict_values(row) if self._strict else _protected(row)
         if self._mutates:
             values = copy.deepcopy(values)
+        # A column may bear the name of a function.
+        names = {**self._functions, **values, BUDGET: Budget(), DICE: dice}
         choices = self.fixed_choices
         if choices is None and self._choices is not None:
-            choices = self._split(self._choices.render(values, budget, dice))
-        values["answer_choices"] = None if choices is None else list(choices)
-        return self._split(self._text.render(values, budget, dice)), choices
+            choices = self._split(self._choices.render(names))
+        if self._text.shows_choices:
+            shared = self._fixed_list
+            names["answer_choices"] = shared if shared or choices is None else list(choices)
+        return self._split(self._text.render(names)), choices
 
     def _split(self, text: str) -> tuple[str, ...]:
         if self._strict:
-            return tuple(part.strip() for part in text.split(MARK))
-        return tuple(part.strip().replace(_PIPE_PROTECTOR, SEPARATOR) for part in text.split(SEPARATOR))
+            return tuple([part.strip() for part in text.split(MARK)])
+        return tuple([part.strip().replace(_PIPE_PROTECTOR, SEPARATOR) for part in text.split(SEPARATOR)])
 
     def _strict_values(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The fields the template uses, where the row has them."""
@@ -158,9 +190,11 @@ def _protected(row: Mapping[str, Any]) -> dict[str, Any]:
 def _holds_mark(value: object) -> bool:
     """Whether a string in `value`, at any depth, holds a character of the mark."""
     if isinstance(value, str):
-        return "\ufdd0" in value or "\ufdd1" in value
+        return not value.isascii() and ("\ufdd0" in value or "\ufdd1" in value)
     if isinstance(value, (int, float)) or value is None:
         return False
-    if isinstance(value, Mapping):
-        return any(map(_holds_mark, value.values())) or any(map(_holds_mark, value))
-    return isinstance(value, (list, tuple)) and any(map(_holds_mark, value))
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_mark, value))
+    return isinstance(value, Mapping) and (
+        any(map(_holds_mark, value.values())) or any(map(_holds_mark, value))
+    )

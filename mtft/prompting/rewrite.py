@@ -113,6 +113,8 @@ class _Meter(NodeTransformer):
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Getitem:  # noqa: N802
         self.generic_visit(node)
+        if isinstance(node.arg, nodes.Slice):
+            node.node = _filtered(node.node, "%slice")
         # A literal -1 means the last element; a computed one is a missing label or a wrapped-around offset.
         literal = isinstance(node.arg, (nodes.Const, nodes.Slice)) or (
             isinstance(node.arg, nodes.Neg) and isinstance(node.arg.node, nodes.Const)

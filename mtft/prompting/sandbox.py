@@ -24,6 +24,7 @@ from mtft.prompting.filters import (
     INTERNAL_FILTERS,
     TEMPLATE_FILTERS,
     TEMPLATE_FUNCTIONS,
+    TEMPLATE_TESTS,
     budget_of,
     formatted,
     join_texts,
@@ -110,7 +111,7 @@ class TemplateEnvironment(SandboxedEnvironment):
             the template's syntax. Without it, promptsource's behaviour.
     """
 
-    intercepted_binops = frozenset({"*", "**", "+", "%"})
+    intercepted_binops = frozenset({"*", "**", "+", "%", "//"})
 
     def __init__(self, *, strict: bool) -> None:
         super().__init__(
@@ -118,6 +119,7 @@ class TemplateEnvironment(SandboxedEnvironment):
         )
         self.strict = strict
         self.filters = {**TEMPLATE_FILTERS, **INTERNAL_FILTERS}
+        self.tests = TEMPLATE_TESTS
         # The functions come with each rendering, so that a column may bear the name of one.
         self.globals = {}
 
@@ -183,6 +185,8 @@ class TemplateEnvironment(SandboxedEnvironment):
             raise SecurityError(f"{type(obj).__name__} cannot be called by a template")
         budget = budget_of(context)
         (budget.read_all if obj.__name__ in _COMPARING else budget.read)(obj.__self__)
+        for argument in args:
+            budget.read(argument)
         guarded = _GUARDED.get((type(obj.__self__), obj.__name__))
         return guarded(context, obj.__self__, *args) if guarded else obj(*args, **kwargs)
 
@@ -191,7 +195,10 @@ class TemplateEnvironment(SandboxedEnvironment):
         if operator == "%" and isinstance(left, str):
             return formatted(context, left, right)
         _BINOP_CHECKS[operator](left, right)
-        return self.binop_table[operator](left, right)
+        result = self.binop_table[operator](left, right)
+        if isinstance(result, (str, list, tuple)):
+            budget_of(context).read(result)
+        return result
 
 
 def _guarded_join(context: Context, separator: str, values: Any) -> str:
@@ -199,7 +206,7 @@ def _guarded_join(context: Context, separator: str, values: Any) -> str:
 
 
 def _guarded_replace(context: Context, text: str, old: Any, new: Any, count: int = -1) -> str:
-    return replaced_text(text, text_of(context, old), text_of(context, new), count)
+    return replaced_text(context, text, text_of(context, old), text_of(context, new), count)
 
 
 def _guarded_extend(context: Context, items: list[Any], more: Any) -> None:
@@ -234,15 +241,18 @@ def _check_power(left: Any, right: Any) -> None:
         check_integer(left.bit_length() * right)
 
 
-def _check_nothing(left: Any, right: Any) -> None:
-    pass
+def _check_division(left: Any, right: Any) -> None:
+    for number in (left, right):
+        if isinstance(number, int):
+            check_integer(number.bit_length())
 
 
 _BINOP_CHECKS: dict[str, Callable[[Any, Any], None]] = {
     "+": _check_sum,
     "*": _check_product,
     "**": _check_power,
-    "%": _check_nothing,
+    "%": _check_division,
+    "//": _check_division,
 }
 
 STRICT = TemplateEnvironment(strict=True)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from typing import Any
 
-from jinja2.exceptions import SecurityError
-from jinja2.utils import missing
-
-from mtft.errors import nearest
+from mtft.errors import TemplateError
+from mtft.prompting.batches import rows_of
+from mtft.prompting.checks import are_sound, checked
 from mtft.prompting.dice import Dice
+from mtft.prompting.explain import explained, preview
+from mtft.prompting.extensions import RegisteredFilter, provide, registered_in
 from mtft.prompting.failures import RenderError
 from mtft.prompting.program import Program
 from mtft.prompting.rendered import Rendered
-from mtft.prompting.sandbox import COMPATIBLE, STRICT, MissingValueError
+from mtft.prompting.sandbox import COMPATIBLE, STRICT
+from mtft.prompting.truncation import Fitted, Truncation, fitted, promptsource_truncated
 
 # Part of every template's fingerprint: raise it when the same template renders differently.
 ENGINE_VERSION = 1
+_FILTERS = "filters of other rooms"  # a key of the pickled state that no attribute can have
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,17 @@ class Template:
 
     def __getstate__(self) -> dict[str, Any]:
         # Compiled code does not pickle; a worker compiles its own.
-        return {item.name: getattr(self, item.name) for item in fields(self)}
+        state = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**state, _FILTERS: self._registered} if self._registered else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        provide([each.provider for each in state.get(_FILTERS, ())])
+        self.__dict__.update({name: value for name, value in state.items() if name != _FILTERS})
+
+    @property
+    def _registered(self) -> tuple[RegisteredFilter, ...]:
+        """The filters of other rooms that it may use."""
+        return registered_in(f"{self.jinja} {self.answer_choices}")
 
     @property
     def language(self) -> str:
@@ -73,7 +86,8 @@ class Template:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all that decides what a row renders to."""
-        text = repr((ENGINE_VERSION, self.id, self.jinja, self.answer_choices))
+        versions = tuple((each.name, each.version) for each in self._registered)
+        text = repr((ENGINE_VERSION, self.id, self.jinja, self.answer_choices, *versions))
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
     @property
@@ -94,11 +108,18 @@ class Template:
         return self._strict.fixed_choices
 
     def render(
-        self, row: Mapping[str, Any], *, example_id: str = "", seed: int = 0, compat: bool = False
+        self,
+        row: Mapping[str, Any],
+        *,
+        example_id: str = "",
+        seed: int = 0,
+        compat: bool = False,
+        truncate: bool = False,
     ) -> Rendered | None:
         """Input, targets and choices for one row, or None where the template leaves the row out.
 
-        Random choices are a function of (seed, example_id, the template's id) alone. Nothing is ever cut.
+        Random choices are a function of (seed, example_id, the template's id) alone. Nothing is cut; `fit`
+        shortens a named column.
 
         Args:
             row: Column name to value.
@@ -106,20 +127,75 @@ class Template:
             seed: The run's seed.
             compat: Reproduce promptsource: missing fields are empty, None is "None", -1 is the last choice,
                 `|||` in nested data splits.
+            truncate: With `compat`, cut printed values, targets too, to 2048 characters as promptsource does.
 
         Raises:
             RenderError: The row breaks a rule; its `fault` is the code to count.
             TemplateError: The template does not compile.
         """
-        program = self._compatible if compat else self._strict
+        program = self._program(compat, truncate)
         try:
             parts, choices = program.run(row, Dice(seed, example_id, self.id))
             if not any(parts):
                 return None
-            return Rendered(parts[0], parts[1:], choices) if compat else _checked(parts, choices)
+            if compat:
+                return Rendered(parts[0], parts[1:], choices)
+            return checked(parts, choices, sound=choices is self._sound_choices)
         except Exception as error:  # a template may fail in any way; it never stops the program
-            place = f"{self.place}, example {example_id}" if example_id else self.place
-            raise _explained(error, row).at(place) from None
+            raise explained(error, row).at(self._place_of(row, example_id)) from None
+
+    def fit(
+        self, row: Mapping[str, Any], truncation: Truncation, *, example_id: str = "", seed: int = 0
+    ) -> Fitted:
+        """The rendered row, its long column shortened where the input has too many tokens, and how many went.
+
+        Only the named column is shortened, at a word's end (a character's, in scripts without spaces), to
+        the longest beginning that fits; targets and choices stay as they are.
+
+        Raises:
+            RenderError: The row breaks a rule; it does not fit with one word left (`too_long`); or a
+                shorter column would change targets or choices (`cut_changes_target`).
+        """
+        try:
+            return fitted(row, truncation, partial(self.render, example_id=example_id, seed=seed))
+        except RenderError as error:
+            raise error.at(self._place_of(row, example_id)) from None
+
+    def render_batch(
+        self,
+        columns: Mapping[str, Sequence[Any]],
+        *,
+        example_ids: Sequence[str] | None = None,
+        seed: int = 0,
+    ) -> list[Rendered | RenderError | None]:
+        """For each row of equally long columns, what `render` makes of it; an error stands in its row's place.
+
+        Args:
+            columns: Column name to its values, as `datasets` hands batches over.
+            example_ids: The rows' ids.
+            seed: The run's seed.
+        """
+        rows = rows_of(columns)
+        ids = [""] * len(rows) if example_ids is None else example_ids
+        return [self._attempt(row, name, seed) for row, name in zip(rows, ids, strict=True)]
+
+    def _attempt(self, row: Mapping[str, Any], example_id: str, seed: int) -> Rendered | RenderError | None:
+        try:
+            return self.render(row, example_id=example_id, seed=seed)
+        except RenderError as error:
+            return error
+
+    def _place_of(self, row: Mapping[str, Any], example_id: str) -> str:
+        return f"{self.place}, {f'example {example_id}' if example_id else 'row'} {preview(row)}"
+
+    def _program(self, compat: bool, truncate: bool) -> Program:
+        if not compat and truncate:
+            raise TemplateError(
+                "Text is cut only in compatibility mode.",
+                where=self.place,
+                remedy="Use `fit`, which shortens one named column.",
+            )
+        return self._truncating if truncate else self._compatible if compat else self._strict
 
     @cached_property
     def _strict(self) -> Program:
@@ -129,78 +205,17 @@ class Template:
     def _compatible(self) -> Program:
         return Program(self.jinja, self.answer_choices, COMPATIBLE, self.place)
 
+    @cached_property
+    def _truncating(self) -> Program:
+        return Program(promptsource_truncated(self.jinja), self.answer_choices, COMPATIBLE, self.place)
+
+    @cached_property
+    def _sound_choices(self) -> tuple[str, ...] | None:
+        """The fixed choices, if every row may have them: the check is then made once."""
+        choices = self._strict.fixed_choices
+        return choices if choices is not None and are_sound(choices) else None
+
     @property
     def _choices_text(self) -> str | None:
         # Machine-translated collections write '' where they mean null.
         return self.answer_choices if self.answer_choices and self.answer_choices.strip() else None
-
-
-def _checked(parts: Sequence[str], choices: tuple[str, ...] | None) -> Rendered:
-    """The rendered row, if it has an input, a target, and choices that hold the target."""
-    inputs, targets = parts[0], tuple(part for part in parts[1:] if part)
-    if len(parts) < 2:
-        rule = "A template must write an input, `|||` and a target."
-        raise RenderError("no_target", rule, found=f"only {inputs[:80]!r}")
-    if not inputs:
-        raise RenderError("empty_input", "The input must not be empty.", found=f"target {targets[0]!r}")
-    if not targets:
-        raise RenderError("empty_target", "The target must not be empty.", found=f"input {inputs[:80]!r}")
-    if choices is not None:
-        _check_choices(targets, choices)
-    return Rendered(inputs, targets, choices)
-
-
-def _check_choices(targets: tuple[str, ...], choices: tuple[str, ...]) -> None:
-    if not all(choices):
-        raise RenderError("empty_choice", "No answer choice may be empty.", found=choices)
-    if len(set(choices)) < len(choices):
-        raise RenderError("duplicate_choices", "The answer choices must differ.", found=choices)
-    for target in targets:
-        if target not in choices:
-            raise RenderError(
-                "target_not_in_choices",
-                "The target must be one of the answer choices.",
-                found=f"target {target!r}, choices {choices}",
-            )
-
-
-def _explained(error: Exception, row: Mapping[str, Any]) -> RenderError:
-    """The error as a `RenderError` with its code."""
-    if isinstance(error, RenderError):
-        return error
-    if isinstance(error, MissingValueError):
-        return _missing_value(error, row)
-    if isinstance(error, SecurityError):
-        return RenderError("sandbox", "A template may only use text, lists and dicts.", found=error)
-    return RenderError(
-        "failed", "A template must render without errors.", found=f"{type(error).__name__}: {error}"
-    )
-
-
-def _missing_value(error: MissingValueError, row: Mapping[str, Any]) -> RenderError:
-    """The error for a column, key or index that is not there."""
-    if error.owner is missing:
-        return RenderError(
-            "missing_field",
-            "A template may use only the row's columns.",
-            found=f"`{error.name}`; the row has {', '.join(sorted(map(str, row)))}",
-            remedy=nearest(str(error.name), map(str, row)),
-        )
-    if isinstance(error.owner, Mapping):
-        return RenderError(
-            "missing_field",
-            "A template may use only keys that the row's value has.",
-            found=f"`{error.name}`",
-            remedy=nearest(str(error.name), map(str, error.owner)),
-        )
-    if isinstance(error.owner, Sequence) and isinstance(error.name, int):
-        return RenderError(
-            "index_range",
-            "An index must lie within its list.",
-            found=f"index {error.name} of {len(error.owner)} elements",
-        )
-    return RenderError(
-        "missing_field",
-        "A template may use only what the row's values have.",
-        found=f"`{error.name}` of a {type(error.owner).__name__}",
-    )

@@ -15,6 +15,7 @@ REAL = {
     *("xcopa", "xwinograd", "xquad", "americasnli", "nusax_senti", "nusax_mt", "afrisenti", "sib200"),
     *("masakhaner2", "contextual_product_qa/epqa", "contextual_product_qa/hetpqa"),
     "contextual_product_qa/semipqa",
+    *("webnlg", "dart", "e2e_cleaned", "viggo", "scigen", "logicnlg", "totto"),
 }
 
 

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mtft.errors import TemplateError
-from mtft.prompting import DatasetTemplates, TemplateCollection, UnknownTemplateError, read_templates
+from mtft.prompting import (
+    DatasetTemplates,
+    LegacyKeyWarning,
+    TemplateCollection,
+    UnknownTemplateError,
+    cache,
+    read_templates,
+)
 
 ONE, TWO = "0b6d8a9e-91a4-4d6b-8a4a-5b8bbdd6a001", "0b6d8a9e-91a4-4d6b-8a4a-5b8bbdd6a002"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this test's parsed files are kept."""
+    monkeypatch.setenv("MTFT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "templates"
 
 
 def entry(uuid: str = ONE, name: str = "first", **changes: str) -> str:
@@ -29,7 +47,7 @@ def entry(uuid: str = ONE, name: str = "first", **changes: str) -> str:
 
 def write(folder: Path, *entries: str, head: str = "dataset: demo\n") -> Path:
     path = folder / "demo" / "templates.yaml"
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True, parents=True)
     path.write_text(head + "templates:\n" + "".join(entries), encoding="utf-8")
     return path
 
@@ -82,8 +100,16 @@ def test_keys_that_must_stand(tmp_path: Path, key: str) -> None:
         read_templates(write(tmp_path, "".join(lines)))
 
 
-def test_the_legacy_key_of_public_files_is_passed_over(tmp_path: Path) -> None:
-    assert read_templates(write(tmp_path, entry(task_template="true"))).templates[0].name == "first"
+@pytest.mark.parametrize("reading", ["parsed", "from the cache"])
+def test_the_legacy_key_of_public_files_warns_with_file_and_line(tmp_path: Path, reading: str) -> None:
+    path = write(tmp_path, entry(task_template="true"))
+    if reading != "parsed":
+        with pytest.warns(LegacyKeyWarning):
+            read_templates(path)
+    with pytest.warns(LegacyKeyWarning, match="`task_template`") as caught:
+        assert read_templates(path).templates[0].name == "first"
+    assert f"{path}:10" in str(caught[0].message)
+    assert (caught[0].filename, caught[0].lineno) == (str(path), 10)
 
 
 def test_empty_choices_of_translated_collections_mean_none(tmp_path: Path) -> None:
@@ -161,3 +187,130 @@ def test_the_first_folder_with_a_dataset_provides_it(tmp_path: Path) -> None:
     assert isinstance(collection.get("demo"), DatasetTemplates)
     with pytest.raises(TemplateError, match="must exist"):
         TemplateCollection.from_folder(tmp_path / "nowhere")
+
+
+def test_one_id_in_two_files_is_told_with_both_places(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        path = write(tmp_path / name, entry(), head=f"dataset: {name}/demo\n")
+    with pytest.raises(TemplateError, match="once in a collection") as caught:
+        TemplateCollection.from_folder(tmp_path).load_all()
+    assert f"{path}:3" in str(caught.value)
+    assert "one/demo/templates.yaml:3" in str(caught.value)
+
+
+def test_all_files_of_a_collection_are_read_in_the_order_of_its_keys(tmp_path: Path) -> None:
+    write(tmp_path / "b", entry(), head="dataset: b/demo\n")
+    write(tmp_path / "a", entry(TWO), head="dataset: a/demo\n")
+    collection = TemplateCollection.from_folder(tmp_path)
+    assert [templates.dataset for templates in collection.load_all()] == ["a/demo", "b/demo"]
+    assert collection.load_all()[0] is collection.get("a/demo")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "[" * 100_000,
+            "- " * 100_000,
+            "{a: " * 100_000,
+            "? " * 100_000,
+            "a: &x [*x]",
+            "*nothing",
+            "a: *nothing",
+        ),
+        *(
+            "\n".join(" " * n + "a:" for n in range(2000)),
+            "%YAML 3.0\n--- a",
+            "a: b\n---\nc: d",
+            "\x00",
+            "\ufffe",
+        ),
+        *(
+            "!!python/object/apply:os.system ['exit']",
+            "dataset: !!binary aGk=\ntemplates: {}",
+            "<<: {a: b}",
+            "",
+        ),
+        *(
+            "dataset: a\ntemplates: !!set {a, b}",
+            "!!python/object:os.system {dataset: a, templates: {}}",
+            "dataset: a\ntemplates: &t {*t : *t}",
+            "? [a]\n: b",
+            "!!seq {a: b}",
+            "!!map [a, b]",
+            'a: "\\ud800"',
+        ),
+    ],
+)
+def test_hostile_yaml_is_an_error_of_ours(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "templates.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogatepass")
+    with pytest.raises(TemplateError, match=r"templates\.yaml"):
+        read_templates(path)
+
+
+def test_aliases_of_dumped_files_are_followed(tmp_path: Path) -> None:
+    shared = "!TemplateMetadata {languages: &l [en], metrics: *l}"
+    (template,) = read_templates(write(tmp_path, entry(metadata=shared))).templates
+    assert template.metadata.metrics == ("en",)
+
+
+def test_a_parsed_file_is_kept_by_its_content(tmp_path: Path, own_cache: Path) -> None:
+    path = write(tmp_path, entry(), entry(TWO, '"\\x07 two"', reference="'é'"))
+    parsed = read_templates(path)
+    assert len(list(own_cache.iterdir())) == 1
+    kept = read_templates(path)
+    assert kept == parsed == read_templates(path, cached=False)
+    assert [template.where for template in kept.templates] == [t.where for t in parsed.templates]
+    elsewhere = tmp_path / "copy.yaml"
+    elsewhere.write_bytes(path.read_bytes())
+    assert read_templates(elsewhere).templates[0].where == f"{elsewhere}:3"
+    assert len(list(own_cache.iterdir())) == 1
+    path.write_text(path.read_text().replace("yes ||| no", "no ||| yes"))
+    assert read_templates(path).templates[0].answer_choices == "no ||| yes"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda kept: b"",
+        lambda kept: kept[:-9],
+        lambda kept: kept.replace(b"yes", b"not"),
+        lambda kept: cache._hash(b"[]").encode() + b"\n[]",
+        lambda kept: cache._hash(b"[" * 99_999).encode() + b"\n" + b"[" * 99_999,
+        lambda kept: b"\xff\n",
+    ],
+)
+def test_a_damaged_entry_is_as_good_as_none(
+    tmp_path: Path, own_cache: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    path = write(tmp_path, entry())
+    parsed = read_templates(path)
+    (kept,) = own_cache.iterdir()
+    whole = kept.read_bytes()
+    kept.write_bytes(damage(whole))
+    assert read_templates(path) == parsed
+    assert kept.read_bytes() == whole
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, own_cache: Path) -> None:
+    own_cache.parent.mkdir()
+    own_cache.write_text("a file where the folder should be")
+    path = write(tmp_path, entry())
+    assert read_templates(path) == read_templates(path)
+
+
+def test_the_collection_is_at_the_top_and_loads_on_first_use(tmp_path: Path) -> None:
+    code = (
+        "import sys, mtft; assert 'jinja2' not in sys.modules and 'yaml' not in sys.modules;"
+        "from mtft import TemplateCollection; print(len(TemplateCollection.from_folder(sys.argv[1])))"
+    )
+    write(tmp_path, entry())
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ,
+    )
+    assert answer.stdout.strip() == "1"

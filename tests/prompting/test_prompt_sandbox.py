@@ -127,6 +127,52 @@ def test_no_template_takes_the_machine(jinja: str) -> None:
     assert time.process_time() - start < 10
 
 
+BIG = {"text": "ab " * 300_000, "words": [str(n) for n in range(1000)], "records": [{"k": "v"}] * 1000}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "dict(zip(words, words))",
+        "zip(words, words) | list",
+        "records | map(attribute='k') | list",
+        "records | string | length",
+        "range(1000) | sum",
+        "words | most_frequent",
+        "text ~ text",
+        "text + text",
+        "text[1:]",
+        "'x' | replace('x', text)",
+        "'%s' % text",
+        "text is eq(text)",
+        "text is in(text)",
+        "text is lower",
+        "'a' * 1000000",
+        "dict(a=1).update(dict(zip(words, words)))",
+    ],
+)
+def test_what_is_read_or_made_again_and_again_is_counted(step: str) -> None:
+    jinja = "{% for i in range(200000) %}{% set x = STEP %}{% endfor %} ||| x".replace("STEP", step)
+    start = time.process_time()
+    with pytest.raises(RenderError, match="steps"):
+        Template("6b1f8a52-6f2b-4a53-9d3e-6a4c1f1f0b11", "probe", jinja).render(BIG)
+    assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    "jinja",
+    [
+        "{{ 1 | round(999999999, 'ceil') }}",
+        "{{ ('1' * 4000000) | int(0, 2) // 7 }}",
+        "{{ 2 ** 4000 // 3 ** 4000 }}",
+    ],
+)
+def test_numbers_stay_small(jinja: str) -> None:
+    with pytest.raises(RenderError) as caught:
+        render(jinja)
+    assert caught.value.fault == "limit"
+
+
 def test_a_loop_that_appends_to_its_own_list_ends() -> None:
     rendered = render(
         "{% set x = [1] %}{% for i in x %}{% set _ = x.append(1) %}{% endfor %}{{ x | length }}"

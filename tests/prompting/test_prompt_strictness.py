@@ -38,6 +38,22 @@ def test_an_unknown_field_names_the_columns_the_nearest_and_the_place() -> None:
 
 
 @pytest.mark.parametrize(
+    ("row", "fault", "parts"),
+    [
+        ({"q": "why", "label": -1}, "index_range", ["q='why'", "label=-1"]),
+        ({"q": None, "label": 0}, "none_value", ["None in q", "label=0"]),
+        ({"q": "a" * 9000, "label": "0"}, "missing_field", ["q='aaa", "label='0'"]),
+    ],
+)
+def test_every_error_shows_the_row_in_short(row: dict[str, Any], fault: str, parts: list[str]) -> None:
+    error = fault_of("{{ q }} ||| {{ answer_choices[label] }}", row, "no ||| yes")
+    assert error.fault == fault
+    for part in ("probe.yaml:3", "row-7", *parts):
+        assert part in str(error)
+    assert len(str(error)) < 500
+
+
+@pytest.mark.parametrize(
     "jinja",
     [
         "{% if typo %}a{% endif %} ||| x",
