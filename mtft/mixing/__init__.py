@@ -5,6 +5,8 @@ MixtureSpec (YAML) → MixtureCells → build_mixture → BuiltMixture (shards) 
 
 from mtft.mixing.build import BuiltMixture, build_mixture
 from mtft.mixing.cells import Entry, HeldOut, MixtureCells, MixtureTask, languages_of
+from mtft.mixing.declared import Declaration, DeclaredTask, declare
+from mtft.mixing.describe_declared import describe_declared
 from mtft.mixing.division import evaluation_groups, groups_on_two_sides
 from mtft.mixing.export import FORMATS as EXPORT_FORMATS
 from mtft.mixing.export import export
@@ -12,6 +14,7 @@ from mtft.mixing.index import ByteLengths, LengthMeasure, MixtureIndex, TokenBou
 from mtft.mixing.mixture import Mixture
 from mtft.mixing.proportions import Proportion, summed
 from mtft.mixing.rates import Rates, Unit, shares
+from mtft.mixing.sampling import Sampling
 from mtft.mixing.schedule import Schedule
 from mtft.mixing.spec import Limits, MixtureSpec
 
@@ -19,6 +22,8 @@ __all__ = [
     "EXPORT_FORMATS",
     "BuiltMixture",
     "ByteLengths",
+    "Declaration",
+    "DeclaredTask",
     "Entry",
     "HeldOut",
     "LengthMeasure",
@@ -30,11 +35,14 @@ __all__ = [
     "MixtureTask",
     "Proportion",
     "Rates",
+    "Sampling",
     "Schedule",
     "TokenBounds",
     "Unit",
     "UnitIndex",
     "build_mixture",
+    "declare",
+    "describe_declared",
     "evaluation_groups",
     "export",
     "groups_on_two_sides",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import heapq
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +39,8 @@ from mtft.mixing.index import (
     measured,
     over_limits,
 )
-from mtft.mixing.permutation import stable_key
+from mtft.mixing.leakage import Leakage, cached_leakage
+from mtft.mixing.sampling import sampled
 from mtft.mixing.shards import Shard, ShardWriter, replacing
 from mtft.mixing.spec import MixtureSpec
 from mtft.tasks import Problems
@@ -64,6 +64,7 @@ class BuiltMixture:
         evaluated: Hashes of the item groups on the validation and test sides of all cells; sorted.
         problems: What went wrong while rows were read and rendered, whether now or when the shard was made.
         folder: The cache.
+        leakage: What its datasets have from each other.
     """
 
     spec: MixtureSpec
@@ -72,6 +73,7 @@ class BuiltMixture:
     evaluated: Groups
     problems: Problems
     folder: Path
+    leakage: tuple[Leakage, ...] = ()
 
     @cached_property
     def verdicts(self) -> tuple[Verdicts, ...]:
@@ -149,10 +151,11 @@ def build_mixture(
             bar.advance(work)
         bar.update(work, description="division")
         evaluated = _cached_groups(cells, sources, folder)
+        copies = cached_leakage(cells, sources, folder)
         bar.update(work, description=spec.name, advance=1)
     if not any(len(shard) for shard in shards):
         raise MixtureError("A mixture must have at least one row to train on.", found="none", where=spec.path)
-    return BuiltMixture(spec, cells, tuple(shards), evaluated, problems, folder)
+    return BuiltMixture(spec, cells, tuple(shards), evaluated, problems, folder, copies)
 
 
 def _shard(cell: MixtureTask, seed: int, sources: Sources, folder: Path, problems: Problems) -> Shard:
@@ -171,16 +174,19 @@ def _shard_key(cell: MixtureTask, seed: int, sources: Sources) -> str:
     task = cell.task
     names = [template.name for template in task.templates]
     data = _data_fingerprint(task, sources)
-    state = (SHARD_FORMAT, __version__, task.key, task.fingerprint, names, data, seed, cell.max_rows)
+    sample = cell.sample and asdict(cell.sample)
+    state = (SHARD_FORMAT, __version__, task.key, task.fingerprint, names, data, seed, sample)
     return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:20]
 
 
 def _data_fingerprint(task: Task, sources: Sources) -> list[str]:
     """Hashes of all data that a cell's rows follow from, other languages' too where its card looks there."""
     card = task.card
-    looks_around = card.division.exclusive or any("borrow" in step for step in card.transforms)
-    configs = card.variants if looks_around else [task.config]
-    return [replace(task, config=config).source_fingerprint(sources) for config in configs]
+    looks_around = card.division.exclusive or any(getattr(s, "looks_around", False) for s in card.steps)
+    # One revision of a Hub repository fixes all its configurations together.
+    configs = card.variants if looks_around and card.source.id is None else [task.config]
+    found = [replace(task, config=config).source_fingerprint(sources) for config in configs]
+    return found + (task.guard.data_fingerprints(sources) if task.guard else [])
 
 
 def _render(cell: MixtureTask, seed: int, sources: Sources, folder: Path, key: str) -> None:
@@ -189,10 +195,13 @@ def _render(cell: MixtureTask, seed: int, sources: Sources, folder: Path, key: s
     with replacing(folder / f"{key}.arrow") as temporary:
         writer = ShardWriter(temporary, task.key)
         for number, row in enumerate(_rows(cell, seed, sources, problems, writer)):
+            before = writer.summary.rows
             for place, template in enumerate(task.templates or (None,)):
                 example = task.render(row, template, problems, seed)
                 if example is not None:
                     writer.add(example, number, place, PROMPTED if template is None else template.name)
+            if writer.summary.rows > before:
+                writer.count(row.fields, task.card.slices)
         summary = writer.close()
     for kind, count in (problems.dropped + problems.noted).items():
         summary.dropped[kind.reason] = summary.dropped.get(kind.reason, 0) + count
@@ -203,20 +212,22 @@ def _render(cell: MixtureTask, seed: int, sources: Sources, folder: Path, key: s
 def _rows(
     cell: MixtureTask, seed: int, sources: Sources, problems: Problems, writer: ShardWriter
 ) -> Iterator[Row]:
-    """The cell's train rows; under `max_rows`, those with the smallest hashes of their item group."""
+    """The cell's train rows; of a sampled cell those of the drawn items, the others counted.
+
+    A sample needs all items before its first row, so the rows are read twice rather than kept in memory.
+    """
     rows = cell.task.rows("train", sources, problems)
-    if cell.max_rows is None:
-        return rows
-    # A heap of the rows drawn so far, the one to give up first on top (heapq's top is the least: negative).
-    drawn: list[tuple[int, int, Row]] = []
-    for number, row in enumerate(rows):
-        ranked = (-stable_key(seed, row.item_group), -number, row)
-        if len(drawn) < cell.max_rows:
-            heapq.heappush(drawn, ranked)
+    if cell.sample is None:
+        yield from rows
+        return
+    before = cell.task.rows("train", sources, Problems())
+    found = sampled(cell.sample, cell.task, before, seed)
+    writer.summary.sample = found.record()
+    for row in rows:
+        if row.item_group in found.items:
+            yield row
         else:
-            heapq.heappushpop(drawn, ranked)
-            writer.drop("over_max_rows")
-    return iter([row for _, _, row in sorted(drawn, reverse=True, key=lambda ranked: ranked[1])])
+            writer.drop("not_sampled")
 
 
 def _cached_groups(cells: MixtureCells, sources: Sources, folder: Path) -> Groups:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mtft.errors import MixtureError, nearest
+from mtft.mixing.sampling import Sampling
 
 if TYPE_CHECKING:
     from mtft.prompting import TemplateCollection
@@ -24,7 +25,7 @@ class Entry:
         templates: Names of templates to take; empty for all.
         prompt_languages: Languages of templates to take; empty for all.
         weight: Multiplies the size, or is the rate itself (`mtft.mixing.rates`).
-        max_rows: Most rows of each language, drawn by hash of the item group; None for all.
+        sample: Which items of each language train; None for all.
         max_repetition: Bound on repetition, over the mixture's own.
     """
 
@@ -34,7 +35,7 @@ class Entry:
     templates: tuple[str, ...] = ()
     prompt_languages: tuple[str, ...] = ()
     weight: float = 1.0
-    max_rows: int | None = None
+    sample: Sampling | None = None
     max_repetition: float | None = None
 
 
@@ -71,13 +72,13 @@ class MixtureTask:
     Attributes:
         task: The cell.
         weight: See `Entry.weight`.
-        max_rows: See `Entry.max_rows`.
+        sample: See `Entry.sample`.
         max_repetition: See `Entry.max_repetition`.
     """
 
     task: Task
     weight: float = 1.0
-    max_rows: int | None = None
+    sample: Sampling | None = None
     max_repetition: float | None = None
 
 
@@ -150,7 +151,7 @@ def divide(
         elif validation.holds(task):
             validated.append(task)
         else:
-            train.append(MixtureTask(task, entry.weight, entry.max_rows, entry.max_repetition))
+            train.append(MixtureTask(task, entry.weight, entry.sample, entry.max_repetition))
     if not train:
         raise MixtureError(
             "A mixture must keep at least one cell to train on.", found="all held out", where=where

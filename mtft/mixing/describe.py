@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mtft.tasks import Task
 
 
+_LEAKAGE = {None: "only counted", "report": "only counted", "exclude": "left out"}
+
+
 def describe(mixture: Mixture, n_positions: int, width: int) -> str:
     """Tree, table per task, table per language and table per cell, as plain text."""
     lines = mixture.proportions(n_positions)
@@ -42,7 +45,8 @@ def source_tree(mixture: Mixture) -> Tree:
     rates = mixture.rates
     tree.add(
         f"rates: {rates.kind}, cap {rates.cap or 'none'}, temperature "
-        f"{rates.temperature_language:g} per language and {rates.temperature_cluster:g} per cluster, "
+        f"{rates.temperature_task:g} per task, {rates.temperature_language:g} per language and "
+        f"{rates.temperature_cluster:g} per cluster, "
         f"at most {rates.max_repetition or 'any number of'} repetitions"
     )
     trained = tree.add(f"trained: {len(mixture):,} rows in {len(cells.train)} cells")
@@ -58,6 +62,10 @@ def source_tree(mixture: Mixture) -> Tree:
         for cluster, tasks in _by_cluster(held).items():
             for name, members in tasks.items():
                 branch.add(f"{cluster} / {name}: {_languages(members)}")
+    if mixture.built.leakage:
+        found = tree.add(f"rows that come from another dataset of the mixture ({_LEAKAGE[spec.leakage]}):")
+        for each in mixture.built.leakage:
+            found.add(each.sentence())
     tree.add(f"dropped: {_counts(dropped_by_reason(mixture))}")
     return tree
 
@@ -72,15 +80,16 @@ def dropped_by_reason(mixture: Mixture) -> Counter[str]:
 
 
 def _trained_line(mixture: Mixture, name: str, members: Sequence[Task]) -> str:
-    chosen = [
-        u
-        for cell, u in zip(mixture.built.cells.train, mixture.index.units, strict=True)
-        if cell.task.name == name
-    ]
-    rows, examples = sum(unit.rows for unit in chosen), sum(unit.examples for unit in chosen)
+    built = mixture.built
+    units = zip(built.cells.train, mixture.index.units, built.shards, strict=True)
+    chosen = [(unit, shard) for cell, unit, shard in units if cell.task.name == name]
+    rows, examples = sum(unit.rows for unit, _ in chosen), sum(unit.examples for unit, _ in chosen)
     templates = len({template.id for task in members for template in task.templates})
     licence = members[0].card.licence
     counts = f"{rows:,} rows, {examples:,} prompted with {templates} templates"
+    if samples := [shard.summary.sample for _, shard in chosen if shard.summary.sample]:
+        drawn, items = (sum(sample[key] for sample in samples) for key in ("drawn", "items"))
+        counts += f", a sample of {drawn:,} from {items:,} items"
     return f"{name}: {counts}, {licence}: {_languages(members)}"
 
 

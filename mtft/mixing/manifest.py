@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from mtft import __version__
 from mtft.mixing.describe import dropped_by_reason
+from mtft.mixing.leakage import leakage_record
 
 if TYPE_CHECKING:
+    from mtft.mixing.cells import MixtureTask
     from mtft.mixing.mixture import Mixture
     from mtft.mixing.proportions import Proportion
     from mtft.tasks import Task
@@ -21,8 +23,8 @@ def manifest(mixture: Mixture, n_positions: int) -> dict[str, Any]:
 
     Keys: `format`, `mtft`, `name`, `title`, `fingerprint`, `seed`, `spec` (the file's settings), `rates`
     (those used), `length_unit`, `measure`, `limits`, `rows`, `examples`, `dropped` (by reason, over all),
-    `guard`, `units` (one per trained cell, with its own counts, drops, sources, licence and proportions),
-    `held_out`.
+    `guard`, `leakage` (what datasets have from each other), `units` (one per trained cell, with its own counts,
+    drops, sources, licence and proportions), `held_out`.
     """
     built, index = mixture.built, mixture.index
     limits = index.limits
@@ -46,6 +48,7 @@ def manifest(mixture: Mixture, n_positions: int) -> dict[str, Any]:
         "n_positions": n_positions,
         "dropped": dict(dropped_by_reason(mixture)),
         "guard": {"evaluated_cells": len(built.cells.evaluated), "evaluation_groups": len(built.evaluated)},
+        "leakage": leakage_record(built.spec.leakage, built.leakage),
         "units": [_unit(mixture, n, line) for n, line in enumerate(mixture.proportions(n_positions))],
         "held_out": {
             "validation": [_cell(task) for task in built.cells.validation],
@@ -56,6 +59,11 @@ def manifest(mixture: Mixture, n_positions: int) -> dict[str, Any]:
 
 def _cell(task: Task) -> dict[str, Any]:
     return {"task": task.name, "config": task.config, "language": task.language, "cluster": task.cluster}
+
+
+def _sample(cell: MixtureTask, found: dict[str, Any]) -> dict[str, Any] | None:
+    """What was asked for and what was drawn, or None where all rows train."""
+    return None if cell.sample is None else {**asdict(cell.sample), **found}
 
 
 def _unit(mixture: Mixture, number: int, line: Proportion) -> dict[str, Any]:
@@ -69,6 +77,8 @@ def _unit(mixture: Mixture, number: int, line: Proportion) -> dict[str, Any]:
         "templates": [{"id": template.id, "name": template.name} for template in task.templates],
         "sources": sorted({origin.source_revision for origin in shard.summary.origins}),
         "shard": shard.key,
+        "sample": _sample(mixture.built.cells.train[number], shard.summary.sample),
+        "slices": shard.summary.slices,
         "dropped": {**shard.summary.dropped, **unit.dropped},
         "problems": shard.summary.problems,
     }

@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from mtft.mixing.build import BuiltMixture
 from mtft.mixing.describe import describe
-from mtft.mixing.index import Lengths, MixtureIndex
+from mtft.mixing.index import Lengths, MixtureIndex, UnitIndex
 from mtft.mixing.manifest import manifest
 from mtft.mixing.permutation import mixed, permuted, stable_key
 from mtft.mixing.proportions import Proportion, proportions
 from mtft.mixing.rates import Rates, Unit, quantised, shares
 from mtft.mixing.schedule import Integers, Schedule
+from mtft.mixing.shards import Shard
 from mtft.tasks.records import Example
 
 
@@ -116,14 +117,18 @@ class Mixture:
     def _units(self) -> list[Unit]:
         return [
             Unit(
-                size=index.rows,
+                rows=index.rows,
                 task=cell.task.name,
                 cluster=cell.task.cluster,
                 language=cell.task.language,
                 weight=cell.weight,
                 max_repetition=cell.max_repetition,
+                prompted=_prompted(shard, index) if self.rates.unit == "examples" else (),
+                templates=max(len(cell.task.templates), 1),
             )
-            for cell, index in zip(self.built.cells.train, self.index.units, strict=True)
+            for cell, index, shard in zip(
+                self.built.cells.train, self.index.units, self.built.shards, strict=True
+            )
         ]
 
     def _place(self, positions: Sequence[int] | Integers) -> tuple[Integers, Integers, Integers]:
@@ -147,6 +152,11 @@ class Mixture:
     def _lengths(self) -> Lengths:
         """(2, slots) tokens of each slot's prompt and target."""
         return np.concatenate([unit.lengths[:, unit.records] for unit in self.index.units], axis=1)
+
+
+def _prompted(shard: Shard, index: UnitIndex) -> tuple[int, ...]:
+    """How many kept records have each origin, which is one template on one split."""
+    return tuple(np.unique(shard.column("origin")[index.records], return_counts=True)[1].tolist())
 
 
 def _offsets(counts: Sequence[int]) -> Integers:

@@ -2,22 +2,26 @@
 
 Order of operations, each step a function below:
 
-1. **size** of a unit (one language of one task): its rows. Templates do not count, so adding one changes no
-   share.
+1. **size** of a unit (one language of one task). `unit: rows`: its rows; templates do not count, so adding
+   one changes no share. `unit: examples`: its prompted rows, after the caps per template and per dataset.
 2. **cap**: `min(size, cap)`.
 3. **kind**. `proportional`: the capped size times the task's weight. `weights`: the task's weight, divided
    among its languages by capped size.
-4. **language temperature** within a block: `(language's total) ** (1 / T)`, the block's total kept. A block
-   is a cluster (`proportional`) or a task (`weights`).
-5. **cluster temperature** over all: `(cluster's total) ** (1 / T)`; not with `weights`, which fix the totals.
-6. **maximum repetition** over a horizon of positions: no unit is met more than that many times per row; what
+4. **task temperature** within a cluster: `(task's total) ** (1 / T)`, the cluster's total kept; not with
+   `weights`, which fix the totals.
+5. **language temperature** within a block, likewise. A block is a cluster (`proportional`) or a task
+   (`weights`).
+6. **cluster temperature** over all: `(cluster's total) ** (1 / T)`; not with `weights`.
+7. **maximum repetition** over a horizon of positions: no unit is met more than that many times per row; what
    it gives up goes to the others in proportion.
-7. **quantised** to integers for the schedule.
+8. **quantised** to integers for the schedule.
 
 Temperature 1 changes nothing, a large one evens out.
 
 Source: seqio `mixing_rate_num_examples` (scale, maximum, temperature); Raffel et al. 2020, arXiv 1910.10683,
-section 3.5.2. Step 6 as a bound on epochs: Chung et al. 2023 (UniMax), arXiv 2304.09151.
+section 3.5.2. Prompted rows under a cap per template: Muennighoff et al. 2023 (xP3), arXiv 2211.01786; under
+one per dataset: Sanh et al. 2022 (P3), arXiv 2110.08207. Step 7 as a bound on epochs: Chung et al. 2023
+(UniMax), arXiv 2304.09151.
 """
 
 from __future__ import annotations
@@ -35,6 +39,8 @@ Shares = npt.NDArray[np.float64]
 
 Kind = Literal["proportional", "weights"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+Measure = Literal["rows", "examples"]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
 RESOLUTION = 2**30
 
 
@@ -44,13 +50,19 @@ class Rates:
 
     Attributes:
         kind: `proportional` to capped sizes times weights, or by `weights` alone.
-        cap: Largest size that counts, in rows; None for any.
+        cap: Largest size that counts; None for any.
         temperature_language: Temperature among the languages of a block.
         temperature_cluster: Temperature among the clusters.
         max_repetition: Most times that a row is met within the horizon; None for any.
+        unit: What a size counts: `rows`, or prompted `examples`.
+        cap_per_template: Examples: most that count of one template on one split; None for any.
+        cap_per_dataset: Examples: of a unit with more rows than this, each template counts that many divided
+            by the number of its templates, rounded down; None for any.
+        temperature_task: Temperature among the tasks of a cluster.
 
     Raises:
-        MixtureError: A value is out of range, or `weights` comes with a cluster temperature.
+        MixtureError: A value is out of range, `weights` comes with a task or cluster temperature, or a cap on
+            examples comes with rows.
     """
 
     kind: Kind = "proportional"
@@ -58,18 +70,34 @@ class Rates:
     temperature_language: float = 1.0
     temperature_cluster: float = 1.0
     max_repetition: float | None = None
+    unit: Measure = "rows"
+    cap_per_template: int | None = None
+    cap_per_dataset: int | None = None
+    temperature_task: float = 1.0
 
     def __post_init__(self) -> None:
-        positive = (self.cap, self.temperature_language, self.temperature_cluster, self.max_repetition)
-        if self.kind not in KINDS or any(value is not None and not value > 0 for value in positive):
+        caps = (self.cap, self.cap_per_template, self.cap_per_dataset)
+        temperatures = (self.temperature_language, self.temperature_cluster, self.temperature_task)
+        positive = (*caps, *temperatures, self.max_repetition)
+        known = self.kind in KINDS and self.unit in MEASURES
+        if not known or any(value is not None and not value > 0 for value in positive):
             raise MixtureError(
-                f"Rates must be of a kind among {', '.join(KINDS)}, with positive numbers.", found=self
+                f"Rates must be of a kind among {', '.join(KINDS)} and a unit among {', '.join(MEASURES)}, "
+                "with positive numbers.",
+                found=self,
             )
-        if self.kind == "weights" and self.temperature_cluster != 1.0:
+        if self.unit == "rows" and (self.cap_per_template or self.cap_per_dataset):
             raise MixtureError(
-                "Explicit weights fix the totals, so they go without a cluster temperature.",
-                found=f"kind: weights, temperature_cluster: {self.temperature_cluster}",
+                "Caps per template and per dataset count prompted examples.",
+                found="unit: rows",
+                remedy="Give `unit: examples`.",
             )
+        for name in ("temperature_cluster", "temperature_task"):
+            if self.kind == "weights" and getattr(self, name) != 1.0:
+                raise MixtureError(
+                    f"Explicit weights fix the totals, so they go without a {name.partition('_')[2]} temperature.",
+                    found=f"kind: weights, {name}: {getattr(self, name)}",
+                )
 
 
 @dataclass(frozen=True)
@@ -77,20 +105,39 @@ class Unit:
     """What the arithmetic needs to know of one language of one task.
 
     Attributes:
-        size: Its rows.
+        rows: Its rows.
         task: The task it belongs to.
         cluster: The task's cluster.
         language: Its language.
         weight: The task's explicit weight.
         max_repetition: The task's own bound, over the mixture's.
+        prompted: Its prompted rows, of each template on each split.
+        templates: How many templates it has.
     """
 
-    size: int
+    rows: int
     task: str
     cluster: str
     language: str
     weight: float = 1.0
     max_repetition: float | None = None
+    prompted: tuple[int, ...] = ()
+    templates: int = 1
+
+
+def size_of(unit: Unit, rates: Rates) -> int:
+    """What a unit's size is before the overall cap.
+
+    Example: 1,000 rows under 4 templates are 1,000 rows; as examples 4,000; with at most 300 per template
+    1,200; with 600 per dataset 4 x (600 // 4) = 600, and with 2,000 per dataset 4,000, since 1,000 rows are
+    not more.
+    """
+    if rates.unit == "rows":
+        return unit.rows
+    most = [] if rates.cap_per_template is None else [rates.cap_per_template]
+    if rates.cap_per_dataset is not None and unit.rows > rates.cap_per_dataset:
+        most.append(rates.cap_per_dataset // unit.templates)
+    return sum(min(count, *most) if most else count for count in unit.prompted)
 
 
 def shares(units: Sequence[Unit], rates: Rates, *, horizon: int | None = None) -> Shares:
@@ -105,7 +152,8 @@ def shares(units: Sequence[Unit], rates: Rates, *, horizon: int | None = None) -
     Raises:
         MixtureError: No unit has rows, or the horizon is too long for the maximum repetition.
     """
-    sizes = np.array([unit.size for unit in units], dtype=np.float64)
+    rows = np.array([unit.rows for unit in units], dtype=np.float64)
+    sizes = np.array([size_of(unit, rates) for unit in units], dtype=np.float64)
     if not sizes.sum() > 0:
         raise MixtureError("A mixture must have at least one row to train on.", found="none")
     weights = np.array([unit.weight for unit in units])
@@ -116,11 +164,12 @@ def shares(units: Sequence[Unit], rates: Rates, *, horizon: int | None = None) -
     else:
         blocks = [unit.task for unit in units]
         result = weights * within(result, blocks) * (sizes > 0)
+    result = tempered(result, [unit.task for unit in units], rates.temperature_task, blocks=blocks)
     languages = [(block, unit.language) for block, unit in zip(blocks, units, strict=True)]
     result = tempered(result, languages, rates.temperature_language, blocks=blocks)
     result = tempered(result, [unit.cluster for unit in units], rates.temperature_cluster)
-    most = _most_positions(units, rates, sizes)
-    return bounded(result / result.sum(), most, int(sizes.sum()) if horizon is None else horizon)
+    most = _most_positions(units, rates, rows)
+    return bounded(result / result.sum(), most, int(rows.sum()) if horizon is None else horizon)
 
 
 def capped(sizes: Shares, cap: int | None) -> Shares:
@@ -204,6 +253,6 @@ def quantised(share: Shares) -> npt.NDArray[np.int64]:
     return np.where(share > 0, np.maximum(weights, 1), 0)
 
 
-def _most_positions(units: Sequence[Unit], rates: Rates, sizes: Shares) -> Shares:
+def _most_positions(units: Sequence[Unit], rates: Rates, rows: Shares) -> Shares:
     own = [rates.max_repetition if unit.max_repetition is None else unit.max_repetition for unit in units]
-    return np.array([np.inf if times is None else times for times in own]) * np.maximum(sizes, 1e-9)
+    return np.array([np.inf if times is None else times for times in own]) * np.maximum(rows, 1e-9)

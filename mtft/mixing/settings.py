@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import yaml
 
 from mtft.errors import MixtureError, nearest
+from mtft.prompting.tree import shallow
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -21,7 +22,7 @@ def read_yaml(path: Path) -> Any:
         MixtureError: It cannot be read, or is not YAML.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
+        return yaml.load(shallow(path.read_text(encoding="utf-8-sig")), Loader=_Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise MixtureError("A mixture must be a readable YAML file.", found=error, where=path) from error
 

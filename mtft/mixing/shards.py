@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -74,6 +74,8 @@ class ShardSummary:
         dropped: Prompted rows that were not written, by reason.
         problems: What the reading and rendering counted, as `Problems.as_dict` gives it.
         origins: What the records' `origin` points to.
+        sample: How many items there are and how many were drawn, where the unit is a sample.
+        slices: Column that the card slices results by → value → rows.
     """
 
     unit: str
@@ -82,6 +84,8 @@ class ShardSummary:
     dropped: dict[str, int] = field(default_factory=dict)
     problems: dict[str, Any] = field(default_factory=dict)
     origins: list[Origin] = field(default_factory=list)
+    sample: dict[str, Any] = field(default_factory=dict)
+    slices: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """To JSON, under a temporary name first."""
@@ -163,6 +167,13 @@ class ShardWriter:
     def drop(self, reason: str, count: int = 1) -> None:
         """Count prompted rows that are left out."""
         self.summary.dropped[reason] = self.summary.dropped.get(reason, 0) + count
+
+    def count(self, fields: Mapping[str, Any], columns: Iterable[str]) -> None:
+        """Count a row's values in the columns that results are sliced by."""
+        for name in columns:
+            if fields.get(name) is not None:
+                values = self.summary.slices.setdefault(name, {})
+                values[str(fields[name])] = values.get(str(fields[name]), 0) + 1
 
     def close(self) -> ShardSummary:
         """Finish the file; what it holds."""

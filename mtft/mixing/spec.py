@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtft.errors import MixtureError
+from mtft.errors import MixtureError, nearest
 from mtft.mixing.cells import Entry, HeldOut, MixtureCells, divide
+from mtft.mixing.leakage import MODES, guarded
 from mtft.mixing.rates import Rates
+from mtft.mixing.sampling import SAMPLE_KEYS, Sampling
 from mtft.mixing.settings import Section, read_yaml
 from mtft.resources import builtin_folder, find_yaml
 
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
     from mtft.prompting import TemplateCollection
     from mtft.tasks import CardIndex, Task
 
-_KEYS = ("name", "title", "seed", "tasks", "held_out", "rates", "limits")
-_ENTRY_KEYS = tuple(field.name for field in dataclasses.fields(Entry))
+_KEYS = (
+    *("name", "title", "seed", "prompt_languages", "tasks", "held_out", "rates", "limits", "leakage"),
+    "sources",
+)
+_ENTRY_KEYS = (*(field.name for field in dataclasses.fields(Entry)), *SAMPLE_KEYS[1:])
 _RATE_KEYS = tuple(field.name for field in dataclasses.fields(Rates))
 _HELD_KEYS = tuple(field.name for field in dataclasses.fields(HeldOut))
 
@@ -46,12 +51,15 @@ class MixtureSpec:
     Attributes:
         name: Names the mixture in manifests and reports.
         title: One line on what it is.
-        seed: Of random choices in templates, of the draw of `max_rows`, and by default of the order.
+        seed: Of random choices in templates, of samples that give none, and by default of the order.
         entries: The listed tasks, in the file's order; what is held out is listed too.
         validation: What selects checkpoints: never trained on, never reported.
         report: What is reported: never trained on, never looked at for selection.
         rates: How the units share the positions.
         limits: How long an example may be.
+        leakage: `exclude` leaves out, everywhere, the rows that a dataset took from another of the mixture's;
+            `report`, or nothing, only counts them.
+        sources: Key of this file, `tasks` or `rates.cap` → where what it says is known from.
         path: The file.
     """
 
@@ -63,7 +71,9 @@ class MixtureSpec:
     report: HeldOut
     rates: Rates
     limits: Limits
+    sources: dict[str, str]
     path: Path
+    leakage: str | None = None
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> MixtureSpec:
@@ -86,10 +96,27 @@ class MixtureSpec:
             report=_held_out(held, "report"),
             rates=_rates(top, path),
             limits=_limits(top, path),
+            sources=_sources(top, path),
             path=path,
+            leakage=_leakage(top),
         )
         _check_sides(spec)
         return spec
+
+    def with_templates(self, names: Sequence[str]) -> MixtureSpec:
+        """The mixture with other templates for all its tasks; no names leave it as it is."""
+        if not names:
+            return self
+        entries = tuple(dataclasses.replace(entry, templates=tuple(names)) for entry in self.entries)
+        return dataclasses.replace(self, entries=entries)
+
+    def with_sample(self, sample: Sampling | None) -> MixtureSpec:
+        """The mixture with a sample of every task's items, in place of its own; None leaves it as it is."""
+        if sample is None:
+            return self
+        return dataclasses.replace(
+            self, entries=tuple(dataclasses.replace(entry, sample=sample) for entry in self.entries)
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -100,6 +127,9 @@ class MixtureSpec:
         """The settings as plain data, without the place they were read from."""
         content = dataclasses.asdict(self)
         del content["path"]
+        if self.leakage is None:
+            del content["leakage"]
+        del content["sources"]  # where the settings are known from decides no row
         return content
 
     def resolve(self, index: CardIndex, collection: TemplateCollection) -> MixtureCells:
@@ -108,7 +138,8 @@ class MixtureSpec:
         Raises:
             MtftError: A task, language, template or cluster does not exist; the nearest names are given.
         """
-        return divide(self.entries, self.validation, self.report, index, collection, str(self.path))
+        cells = divide(self.entries, self.validation, self.report, index, collection, str(self.path))
+        return guarded(cells) if self.leakage == "exclude" else cells
 
     def validation_cells(self, index: CardIndex, collection: TemplateCollection) -> list[Task]:
         """The cells held out for validation."""
@@ -123,7 +154,8 @@ def _entries(top: Section, path: Path) -> tuple[Entry, ...]:
     listed = top.raw("tasks")
     if not isinstance(listed, list) or not listed:
         raise MixtureError("`tasks` must be a list of at least one task.", found=listed, where=path)
-    entries = tuple(_entry(item, f"{path}: tasks[{i}]") for i, item in enumerate(listed))
+    languages = top.texts("prompt_languages")
+    entries = tuple(_entry(item, f"{path}: tasks[{i}]", languages) for i, item in enumerate(listed))
     names = [entry.task for entry in entries]
     for name in names:
         if names.count(name) > 1:
@@ -136,7 +168,7 @@ def _entries(top: Section, path: Path) -> tuple[Entry, ...]:
     return entries
 
 
-def _entry(item: Any, where: str) -> Entry:
+def _entry(item: Any, where: str, prompt_languages: tuple[str, ...]) -> Entry:
     section = Section({"task": item} if isinstance(item, str) else item, where, _ENTRY_KEYS)
     if "languages" in section and "exclude_languages" in section:
         raise MixtureError("An entry gives `languages` or `exclude_languages`, not both.", where=where)
@@ -145,9 +177,9 @@ def _entry(item: Any, where: str) -> Entry:
         languages=section.texts("languages"),
         exclude_languages=section.texts("exclude_languages"),
         templates=section.texts("templates"),
-        prompt_languages=section.texts("prompt_languages"),
+        prompt_languages=section.texts("prompt_languages") or prompt_languages,
         weight=section.number("weight") or 1.0,
-        max_rows=section.whole("max_rows"),
+        sample=Sampling.read(section),
         max_repetition=section.number("max_repetition"),
     )
 
@@ -165,8 +197,12 @@ def _rates(top: Section, path: Path) -> Rates:
     try:
         return Rates(
             kind=section.text("kind", "proportional"),  # type: ignore[arg-type]  # checked by Rates
+            unit=section.text("unit", "rows"),  # type: ignore[arg-type]  # likewise
             cap=section.whole("cap"),
+            cap_per_template=section.whole("cap_per_template"),
+            cap_per_dataset=section.whole("cap_per_dataset"),
             temperature_language=section.number("temperature_language") or 1.0,
+            temperature_task=section.number("temperature_task") or 1.0,
             temperature_cluster=section.number("temperature_cluster") or 1.0,
             max_repetition=section.number("max_repetition"),
         )
@@ -179,6 +215,24 @@ def _rates(top: Section, path: Path) -> Rates:
 def _limits(top: Section, path: Path) -> Limits:
     section = Section(top.raw("limits"), f"{path}: limits", ("max_input_tokens", "max_target_tokens"))
     return Limits(section.whole("max_input_tokens"), section.whole("max_target_tokens"))
+
+
+def _leakage(top: Section) -> str | None:
+    mode = top.text("leakage") if "leakage" in top else None
+    if mode is not None and mode not in MODES:
+        rule = f"`leakage` must be one of {', '.join(MODES)}."
+        raise MixtureError(rule, found=f"`{mode}`", where=top.where, remedy=nearest(mode, MODES))
+    return mode
+
+
+def _sources(top: Section, path: Path) -> dict[str, str]:
+    """Each names a key of the file, or one of `rates`, `limits` or `held_out`."""
+    known = [key for key in _KEYS if key != "sources"]
+    known += [f"rates.{key}" for key in _RATE_KEYS] + [
+        f"held_out.{side}" for side in ("validation", "report")
+    ]
+    section = Section(top.raw("sources"), f"{path}: sources", known)
+    return {key: section.text(key) for key in known if key in section}
 
 
 def _check_sides(spec: MixtureSpec) -> None:

@@ -76,7 +76,7 @@ def test_a_killed_build_goes_on_where_it_was(world: World, monkeypatch: pytest.M
     assert list(again.texts()) == list(whole.texts())
 
 
-@pytest.mark.parametrize("change", ["data", "card", "template", "seed", "max_rows"])
+@pytest.mark.parametrize("change", ["data", "card", "template", "seed", "sample"])
 def test_what_decides_the_rows_renders_anew_and_nothing_else_does(world: World, change: str) -> None:
     before = {shard.summary.unit: shard.key for shard in world.build().shards}
     text, touched = SPEC, {"mood:en", "mood:de"}
@@ -91,8 +91,8 @@ def test_what_decides_the_rows_renders_anew_and_nothing_else_does(world: World, 
         path.write_text(path.read_text(encoding="utf-8").replace("Mood of", "The mood of"), encoding="utf-8")
     if change == "seed":
         text, touched = SPEC.replace("seed: 3", "seed: 4"), set(before)
-    if change == "max_rows":
-        text = SPEC.replace("tasks: [mood, thing]", "tasks: [{task: mood, max_rows: 5}, thing]")
+    if change == "sample":
+        text = SPEC.replace("tasks: [mood, thing]", "tasks: [{task: mood, sample: {count: 5}}, thing]")
     after = {shard.summary.unit: shard.key for shard in world.build(text).shards}
     assert {unit for unit in before if before[unit] != after[unit]} == touched
 
@@ -153,12 +153,12 @@ def test_a_mixture_without_a_single_row_is_refused(world: World) -> None:
         world.build("name: x\ntasks: [{task: mood, languages: [en, de]}]")
 
 
-def test_max_rows_draws_the_same_items_in_every_language_and_counts_the_rest(world: World) -> None:
-    built = world.build("name: x\ntasks: [{task: mood, max_rows: 7}]")
+def test_a_sample_draws_the_same_items_in_every_language_and_counts_the_rest(world: World) -> None:
+    built = world.build("name: x\ntasks: [{task: mood, sample: {count: 7}}]")
     drawn = [{shard.example(i).item_group for i in range(len(shard))} for shard in built.shards]
     assert drawn[0] == drawn[1] == drawn[2]
     assert len(drawn[0]) == 7
-    assert dropped(built, "mood:en")["over_max_rows"] == ROWS - 7
+    assert dropped(built, "mood:en")["not_sampled"] == ROWS - 7
 
 
 def test_no_group_of_a_trained_row_is_evaluated(world: World) -> None:

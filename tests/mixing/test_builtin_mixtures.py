@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import re
+import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from mtft.cli.main import app
 from mtft.mixing import (
     BuiltMixture,
+    Declaration,
     Mixture,
     MixtureCells,
     MixtureSpec,
     build_mixture,
+    declare,
     groups_on_two_sides,
     summed,
 )
@@ -152,3 +159,98 @@ def test_a_second_build_renders_nothing(
     spec = MixtureSpec.load("open_multilingual")
     again = build_mixture(spec, resolved(spec), Sources(data_root=data_root), open_multilingual.folder)
     assert [shard.key for shard in again.shards] == [shard.key for shard in open_multilingual.shards]
+
+
+DECLARED = ("xp3", "xp3mt", "xp3all", "p3")
+HELD_OUT = {"natural_language_inference", "coreference", "sentence_completion"}
+
+
+@pytest.fixture(scope="module")
+def declared() -> dict[str, Declaration]:
+    specs = {name: MixtureSpec.load(name) for name in DECLARED}
+    return {name: declare(spec, resolved(spec)) for name, spec in specs.items()}
+
+
+def test_every_task_of_the_declared_mixtures_has_a_card() -> None:
+    index = CardIndex.load([builtin_folder("prompts")])
+    for name in DECLARED:
+        assert [entry.task for entry in MixtureSpec.load(name).entries if entry.task not in index] == []
+
+
+@pytest.mark.parametrize(("name", "clusters", "tasks"), [("xp3", 13, 72), ("xp3mt", 13, 72), ("p3", 8, 35)])
+def test_declared_mixtures_train_the_papers_clusters(
+    declared: dict[str, Declaration], name: str, clusters: int, tasks: int
+) -> None:
+    trained = declared[name].held("train")
+    assert len({task.cluster for task in trained}) == clusters
+    assert len(trained) == tasks
+    assert {task.cluster for task in declared[name].held("report")} >= HELD_OUT
+    assert HELD_OUT.isdisjoint(task.cluster for task in trained)
+
+
+def test_xp3all_adds_all_but_inference(declared: dict[str, Declaration]) -> None:
+    added = {task.task for task in declared["xp3all"].held("train")}
+    added -= {task.task for task in declared["xp3"].held("train")}
+    assert added == {
+        *("winogrande", "xwinograd", "super_glue/wsc.fixed", "clue/cluewsc2020"),
+        *("hellaswag", "super_glue/copa", "xcopa", "xstory_cloze"),
+    }
+    assert {task.cluster for task in declared["xp3all"].held("report")} == {"natural_language_inference"}
+
+
+def test_p3_reports_what_t0_reports(declared: dict[str, Declaration]) -> None:
+    reported = {task.task for task in declared["p3"].held("report")}
+    assert reported == {
+        *("anli", "super_glue/cb", "super_glue/rte", "super_glue/wsc.fixed", "winogrande"),
+        *("hellaswag", "story_cloze", "super_glue/copa", "super_glue/wic"),
+    }
+
+
+def test_xp3_speaks_blooms_languages(declared: dict[str, Declaration]) -> None:
+    codes = {code.split("_")[0] for task in declared["xp3"].held("train") for code in task.languages}
+    assert len(codes) == 46  # with program text
+    assert {"zxx", "tum", "rn", "zu"} <= codes
+
+
+def test_xp3_has_english_prompts_and_xp3mt_also_those_of_the_rows(declared: dict[str, Declaration]) -> None:
+    assert {code for task in declared["xp3"].held("train") for code in task.templates} == {"en"}
+    own = {task.task: set(task.templates) for task in declared["xp3mt"].held("train")}
+    assert own["paws_x"] >= {"en", "es", "fr", "zh"}
+    assert own["xlwic"] == {"en", "fr", "zh"}
+    assert own["flores"] == {"en"}
+
+
+def test_p3_is_known_whole_and_counts_as_t0_does(declared: dict[str, Declaration]) -> None:
+    p3 = declared["p3"]
+    by_name = {task.task: task for task in p3.held("train")}
+    mrpc, amazon = by_name["glue/mrpc"], by_name["amazon_polarity"]
+    assert (mrpc.rows["train"], mrpc.size) == (3668, 3668 * mrpc.templates["en"])
+    assert (amazon.rows["train"], amazon.size) == (
+        3_600_000,
+        500_000 // amazon.templates["en"] * amazon.templates["en"],
+    )
+    assert sum(task.share or 0 for task in by_name.values()) == pytest.approx(1)
+    assert declared["xp3"].total is None
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_describe_uses_no_network_and_gives_each_figure_its_source(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: pytest.fail("the network was used"))
+    monkeypatch.delenv("MTFT_DATA_ROOT", raising=False)
+    result = CliRunner().invoke(app, ["mixture", "describe", name], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "declared: nothing was read or downloaded" in result.stdout
+    listed = {int(number) for number in re.findall(r"^  \[(\d+)\] \S", result.stdout, re.M)}
+    cited = {int(number) for number in re.findall(r"\[(\d+)\]", result.stdout)}
+    assert cited == listed == set(range(1, len(listed) + 1))
+    # Rows of a side that are known carry the number of their source.
+    for line in re.findall(r"^    \S.*$", result.stdout, re.M):
+        assert re.findall(r"\d{1,3}(?:,\d{3})+ (?=\s|$)", line) == [] or "[" in line
+    content = json.loads(CliRunner().invoke(app, ["mixture", "describe", name, "--json"]).stdout)
+    assert content["declared"] is True
+    assert {task["held"] for task in content["tasks"]} == {"train", "validation", "report"}
+    for task in content["tasks"]:
+        known = [rows for rows in task["rows"].values() if rows is not None]
+        assert not known or task["known_from"].get("sizes", "unverified") != "unverified"

@@ -176,3 +176,18 @@ def test_the_manifest_is_json_and_accounts_for_every_row(mixture: Mixture) -> No
     assert mood["sources"]
     assert manifest["held_out"]["report"][0]["language"] == "sw"
     assert sum(unit["weight"] for unit in manifest["units"]) == pytest.approx(2**30, rel=1e-6)
+
+
+def test_rates_may_count_prompted_rows(world: World) -> None:
+    # mood: 30 rows, two templates for all and one for half of them; thing: the rows of its train side, one.
+    rates = "\nrates: {unit: examples, cap_per_template: 20}\n"
+    mixture = world.mixture(SPEC + rates)
+    sizes = [20 + 20 + 15 if task == "mood" else min(rows, 20) for task, rows in _units(mixture)]
+    assert mixture.shares == pytest.approx(np.array(sizes) / sum(sizes))
+    plain = world.mixture(SPEC + "\nrates: {unit: examples}\n")
+    examples = [unit.examples for unit in plain.index.units]
+    assert plain.shares == pytest.approx(np.array(examples) / sum(examples))
+
+
+def _units(mixture: Mixture) -> list[tuple[str, int]]:
+    return [(line.task, line.rows) for line in mixture.proportions()]

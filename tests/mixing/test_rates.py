@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtft.errors import MixtureError
-from mtft.mixing.rates import RESOLUTION, Rates, Unit, bounded, capped, quantised, shares, tempered
+from mtft.mixing.rates import (
+    RESOLUTION,
+    Rates,
+    Unit,
+    bounded,
+    capped,
+    quantised,
+    shares,
+    size_of,
+    tempered,
+)
 
 
 def unit(size: int, task: str = "a", cluster: str = "c", language: str = "en", **more: float) -> Unit:
@@ -20,6 +30,45 @@ def test_proportional_and_cap() -> None:
     assert shares(units, Rates()) == pytest.approx([0.1, 0.3, 0.6])
     assert shares(units, Rates(cap=100)) == pytest.approx([1 / 3] * 3)
     assert capped(np.array([10.0, 300.0]), 100).tolist() == [10, 100]
+
+
+def prompted(rows: int, templates: int, *fewer: int) -> Unit:
+    """A unit whose templates prompt every row, but for some that leave rows out."""
+    counts = (*(rows for _ in range(templates - len(fewer))), *fewer)
+    return Unit(rows, "a", "c", "en", prompted=counts, templates=templates)
+
+
+def test_xp3_counts_prompted_rows_up_to_a_cap_per_template() -> None:
+    rates = Rates(unit="examples", cap_per_template=100_000)
+    # 363,846 rows under 6 templates: 6 x 100,000. 3,668 rows under 7: all 25,676. One template of three
+    # leaves rows out: 100,000 + 100,000 + 40,000.
+    units = [prompted(363_846, 6), prompted(3_668, 7), prompted(120_000, 3, 40_000)]
+    assert [size_of(u, rates) for u in units] == [600_000, 25_676, 240_000]
+    assert shares(units, rates) == pytest.approx(np.array([600_000, 25_676, 240_000]) / 865_676)
+
+
+def test_p3_counts_a_large_dataset_once_and_a_small_one_per_template() -> None:
+    rates = Rates(unit="examples", cap_per_dataset=500_000)
+    # T0: over 500,000 rows each of n templates counts 500,000 // n; at or below, each counts all rows. So
+    # 3,600,000 rows under 9 templates are 9 x 55,555, and 400,000 rows under 10 are 4,000,000.
+    units = [prompted(3_600_000, 9), prompted(400_000, 10), prompted(500_000, 2), prompted(500_001, 2)]
+    assert [size_of(u, rates) for u in units] == [499_995, 4_000_000, 1_000_000, 500_000]
+
+
+def test_caps_on_examples_go_together_and_before_the_overall_cap() -> None:
+    both = Rates(unit="examples", cap_per_template=40_000, cap_per_dataset=500_000)
+    assert size_of(prompted(600_000, 10), both) == 400_000
+    assert size_of(prompted(600_000, 20), both) == 500_000
+    capped_after = Rates(unit="examples", cap_per_template=100, cap=150)
+    assert shares([prompted(300, 2), prompted(50, 1)], capped_after) == pytest.approx([0.75, 0.25])
+
+
+def test_rows_stay_the_default_and_refuse_caps_on_examples() -> None:
+    assert size_of(prompted(300, 5), Rates()) == 300
+    with pytest.raises(MixtureError, match="unit: examples"):
+        Rates(cap_per_template=100)
+    with pytest.raises(MixtureError, match="unit: examples"):
+        Rates(cap_per_dataset=100)
 
 
 def test_task_weights_multiply_capped_sizes() -> None:
@@ -115,10 +164,31 @@ def test_quantised_weights_are_integers_and_never_lose_a_unit() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"kind": "even"}, {"cap": 0}, {"temperature_language": 0}, {"max_repetition": -1}]
+    "wrong",
+    [
+        {"kind": "even"},
+        {"unit": "tokens"},
+        {"cap": 0},
+        {"unit": "examples", "cap_per_template": 0},
+        {"temperature_language": 0},
+        {"max_repetition": -1},
+    ],
 )
 def test_rates_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(MixtureError, match="Rates must be"):
         Rates(**wrong)  # type: ignore[arg-type]
     with pytest.raises(MixtureError, match="cluster temperature"):
         Rates(kind="weights", temperature_cluster=2.0)
+
+
+def test_task_temperature_evens_tasks_out_within_their_cluster() -> None:
+    units = [
+        Unit(16, "a", "said", "en"),
+        Unit(3, "b", "said", "en"),
+        Unit(1, "b", "said", "de"),
+        Unit(20, "c", "told", "en"),
+    ]
+    found = shares(units, Rates(temperature_task=2.0))
+    assert found == pytest.approx(np.array([40 / 3, 5, 5 / 3, 20]) / 40)
+    with pytest.raises(MixtureError, match="without a task temperature"):
+        Rates(kind="weights", temperature_task=2.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mtft.errors import ConfigError, MixtureError, MtftError
-from mtft.mixing import MixtureSpec, Rates
+from mtft.mixing import MixtureSpec, Rates, Sampling
 from tests.mixing.conftest import SPEC, World
 
 FULL = """
@@ -13,7 +13,7 @@ name: full
 title: everything given
 seed: 9
 tasks:
-  - {task: mood, languages: [en, de], templates: [ask, tell], prompt_languages: [en], weight: 2, max_rows: 10}
+  - {task: mood, languages: [en, de], templates: [ask, tell], prompt_languages: [en], weight: 2, sample: {count: 10}}
   - {task: thing, exclude_languages: [de], max_repetition: 2.5}
 held_out:
   validation: {pairs: ["mood:de"]}
@@ -30,8 +30,21 @@ def test_all_keys_are_read(world: World) -> None:
     assert (spec.limits.max_input_tokens, spec.limits.max_target_tokens) == (64, 8)
     mood, thing = spec.entries
     assert (mood.languages, mood.templates) == (("en", "de"), ("ask", "tell"))
-    assert (mood.weight, mood.max_rows) == (2.0, 10)
+    assert (mood.weight, mood.sample) == (2.0, Sampling(count=10))
     assert (thing.exclude_languages, thing.max_repetition) == (("de",), 2.5)
+
+
+def test_rates_on_examples_and_their_sources_are_read(world: World) -> None:
+    rates = "\nrates: {unit: examples, cap_per_template: 5, cap_per_dataset: 9}\n"
+    spec = world.spec(SPEC + rates + "sources: {rates.cap_per_template: a paper, tasks: a list}\n")
+    assert (spec.rates.unit, spec.rates.cap_per_template, spec.rates.cap_per_dataset) == ("examples", 5, 9)
+    assert spec.sources == {"tasks": "a list", "rates.cap_per_template": "a paper"}
+    assert spec.fingerprint == world.spec(SPEC + rates).fingerprint
+
+
+def test_prompt_languages_of_the_mixture_hold_where_a_task_gives_none(world: World) -> None:
+    text = "name: x\nprompt_languages: [own, en]\ntasks: [mood, {task: thing, prompt_languages: [en]}]"
+    assert [entry.prompt_languages for entry in world.spec(text).entries] == [("own", "en"), ("en",)]
 
 
 def test_cells_stand_on_one_side_each(world: World) -> None:
@@ -65,11 +78,14 @@ def test_a_fingerprint_follows_the_settings_and_not_the_place(world: World) -> N
         ("tasks: [mood]\nrates: {capp: 3}", r"rates: .*`capp`.*cap"),
         ("tasks: [{task: mood, langauges: [en]}]", r"tasks\[0\].*`langauges`.*languages"),
         ("tasks: [mood, mood]", "listed once"),
+        ("tasks: [mood]\nrates: {unit: tokens}", "rates: .*rows, examples"),
+        ("tasks: [mood]\nrates: {cap_per_template: 3}", "rates: .*unit: examples"),
+        ("tasks: [mood]\nsources: {rate.cap: x}", "sources: .*rates.cap"),
         ("tasks: []", "at least one task"),
         ("tasks: [{task: mood, languages: [no]}]", "quote codes"),
         ("tasks: [{task: mood, languages: [en], exclude_languages: [de]}]", "not both"),
         ("tasks: [{task: mood, weight: .inf}]", "`weight` must be a positive number"),
-        ("tasks: [{task: mood, max_rows: 0}]", "`max_rows` must be a whole number"),
+        ("tasks: [{task: mood, sample: {count: 0}}]", "`count` must be a whole number"),
         ("tasks: [mood]\nseed: true", "`seed` must be a whole number"),
         ("tasks: [mood]\nrates: {kind: evenly}", "rates: .*proportional, weights"),
         ("tasks: [mood]\nheld_out: {report: {pairs: [mood]}}", "`task:language`"),
