@@ -16,19 +16,28 @@ from mtft.errors import TaskError, nearest
 from mtft.languages import Language
 from mtft.synthetic import world
 from mtft.tasks import expression
+from mtft.tasks.context import Transform
+from mtft.tasks.declared import Declared
 from mtft.tasks.division import Division
+from mtft.tasks.filtering import Best
+from mtft.tasks.pairs import Pairs
 from mtft.tasks.readers import READERS
+from mtft.tasks.references import Copies
 from mtft.tasks.schema import build, read_mapping
 from mtft.tasks.source import Source, Variant
-from mtft.tasks.transforms import TRANSFORMS, Transform
+from mtft.tasks.transforms import TRANSFORMS
 
 FILE_NAME = "task.yaml"
 CLUSTERS = (
-    "coreference", "extractive_qa", "multiple_choice_qa", "natural_language_inference",
-    "paraphrase", "ranking", "sentence_completion", "sentiment", "structure_to_text", "tagging",
-    "topic_classification", "translation",
+    "closed_book_qa", "code_misc", "coreference", "extractive_qa", "multiple_choice_qa",
+    "natural_language_inference", "paraphrase", "program_synthesis", "ranking", "sentence_completion",
+    "sentiment", "simplification", "structure_to_text", "summarization", "tagging",
+    "topic_classification", "translation", "word_sense",
 )  # fmt: skip
-METRICS = ("accuracy", "chrf", "span_f1", "qa", "ndcg")
+METRICS = (
+    "accuracy", "chrf", "span_f1", "qa", "ndcg", "bleu", "ter", "rouge", "meteor", "bertscore", "parent",
+    "slot_error", "coverage",
+)  # fmt: skip
 _NON_COMMERCIAL = re.compile(r"\bNC\b")
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 
@@ -41,11 +50,13 @@ class TemplateExtras:
         truncatable: The column that may be shortened to fit a model's length.
         origin: Where the prompt comes from.
         licence: Its licence, where it is not the project's.
+        translation_of: Id of the template that it was translated from, where its name does not say.
     """
 
     truncatable: str | None = None
     origin: str | None = None
     licence: str | None = None
+    translation_of: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +77,8 @@ class CardFile:
         languages: Language code → folder (or a mapping, see `Variant`).
         configs: Configuration → mapping, where a language does not name one uniquely (translation
             directions).
+        pairs: Directions of translation among a list of languages, in place of a configuration each.
+        best: Of each split, only the records with the largest scores.
         splits: Published name of a split → what `{file}` stands for in paths.
         division: How rows are dealt to train, validation and test.
         item_group: Expression for `Row.item_group`; by default the hash of all values.
@@ -74,9 +87,14 @@ class CardFile:
         columns: The columns templates may use; others are left out. None given: all there are.
         transforms: Changes to rows, in order, each a mapping of one name.
         reader: Named reader for formats that need one, in place of the format's.
+        copies: Other datasets that some rows were taken from; the rows have a column `references`.
         metrics: Of `METRICS`, the first is primary.
+        slices: Columns by whose values results are also reported, `[category, size]`.
         max_new_tokens: Tokens to generate at most.
         templates: Template id → what the template format has no key for.
+        declared: What is known of the data without reading it, and from where.
+        sample: One raw record as the source gives it, of our own wording: templates are shown and tested on
+            it where the data is not at hand.
         path: The card's file.
         fingerprint: Hash of its text.
     """
@@ -93,6 +111,8 @@ class CardFile:
     notes: str = ""
     languages: dict[str, Variant] = field(default_factory=dict)
     configs: dict[str, Variant] = field(default_factory=dict)
+    pairs: Pairs | None = None
+    best: Best | None = None
     splits: dict[str, str] = field(default_factory=dict)
     division: Division = field(default_factory=Division)
     item_group: str | None = None
@@ -101,9 +121,13 @@ class CardFile:
     columns: tuple[str, ...] = ()
     transforms: tuple[dict[str, Any], ...] = ()
     reader: str | None = None
+    copies: Copies | None = None
     metrics: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
     max_new_tokens: int | None = None
     templates: dict[str, TemplateExtras] = field(default_factory=dict)
+    declared: Declared = field(default_factory=Declared)
+    sample: dict[str, Any] = field(default_factory=dict)
     path: Path = field(default=Path(FILE_NAME), metadata={"own": True})
     fingerprint: str = field(default="", metadata={"own": True})
 
@@ -120,7 +144,7 @@ class CardFile:
         if self.source.kind == "synthetic" and not (self.languages or self.configs):
             return {code: self._synthetic(code) for code in world().languages()}
         found = {v.folder or code: replace(v, language=code) for code, v in self.languages.items()}
-        return {**found, **self.configs}
+        return {**found, **(self.pairs.variants() if self.pairs else {}), **self.configs}
 
     @cached_property
     def steps(self) -> tuple[Transform, ...]:
@@ -130,6 +154,11 @@ class CardFile:
     def language_of(self, config: str) -> str:
         """Code of a configuration's language."""
         return str(self.variants[config].language)
+
+    def may_lack(self, config: str, split: str) -> bool:
+        """Whether a split of a configuration is known to be empty, or not to be there."""
+        variant = self.variants[config]
+        return split in (*variant.empty, *variant.leave_out, *self.source.optional)
 
     def language_info(self, config: str) -> Language:
         """Name, script and direction of a configuration's language, those of own and invented ones
@@ -174,7 +203,8 @@ def read_card(cls: type[C], path: Path, name: str | None = None) -> C:
 
 def _check(card: CardFile, where: str) -> None:
     _check_words(card, where)
-    card.source.check(card.splits.values(), f"{where} `source`")
+    # A named reader knows its files' format itself.
+    card.source.check(() if card.reader else card.splits.values(), f"{where} `source`")
     card.division.check(_splits(card), f"{where} `division`")
     for text in (card.item_group, card.row_id):
         expression.check(text or "", where)
@@ -183,8 +213,15 @@ def _check(card: CardFile, where: str) -> None:
         raise TaskError(rule, found=card.licence, where=where, remedy="Add `non_commercial: true`.")
     if card.source.kind != "synthetic" and not card.splits:
         raise TaskError("A card must name its splits.", found="none", where=where)
+    for part, key in ((card.pairs, "pairs"), (card.best, "best")):
+        if part is not None:
+            part.check(f"{where} `{key}`")
     _ = card.steps  # built here, so that a mistake in a transform is found with the card
     _check_variants(card, where)
+    if unknown := set(card.source.optional) - set(card.splits):
+        rule = "`optional` must name splits."
+        raise TaskError(rule, found=unknown, where=f"{where} `source`", remedy=nearest("", card.splits))
+    card.declared.check(card.variants, card.splits, f"{where} `declared`")
 
 
 def _splits(card: CardFile) -> list[str]:
@@ -197,6 +234,10 @@ def _check_words(card: CardFile, where: str) -> None:
         if metric not in METRICS:
             rule = "A metric must be known."
             raise TaskError(rule, found=f"`{metric}`", where=where, remedy=nearest(metric, METRICS))
+    for column in card.slices:
+        if card.columns and column not in card.columns:
+            rule = "A slice must be one of the card's columns."
+            raise TaskError(rule, found=f"`{column}`", where=where, remedy=nearest(column, card.columns))
     if card.reader is not None and card.reader not in READERS:
         rule = "A reader must be known."
         raise TaskError(rule, found=f"`{card.reader}`", where=where, remedy=nearest(card.reader, READERS))
@@ -220,9 +261,12 @@ def _check_variants(card: CardFile, where: str) -> None:
         except TaskError as error:
             remedy = f"{error.remedy} Or give the language's `name` and `script` here."
             raise TaskError(error.rule, found=error.found, where=place, remedy=remedy) from None
-        if unknown := set(variant.empty) - set(card.splits):
+        if unknown := {*variant.empty, *variant.leave_out} - set(card.splits):
             raise TaskError(
-                "`empty` must name splits.", found=unknown, where=place, remedy=nearest("", card.splits)
+                "`empty` and `leave_out` must name splits.",
+                found=unknown,
+                where=place,
+                remedy=nearest("", card.splits),
             )
 
 
@@ -235,4 +279,10 @@ def _transform(step: Mapping[str, Any], where: str) -> Transform:
         raise TaskError(
             "A transform must be known.", found=f"`{name}`", where=where, remedy=nearest(name, TRANSFORMS)
         )
-    return build(TRANSFORMS[name], settings, f"{where} `{name}`")
+    place = f"{where} `{name}`"
+    try:
+        return build(TRANSFORMS[name], settings, place)
+    except TaskError as error:
+        if error.where is not None:
+            raise
+        raise TaskError(error.rule, found=error.found, where=place, remedy=error.remedy) from None

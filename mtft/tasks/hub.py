@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from mtft.errors import TaskError
+from mtft.tasks.confine import confined
 from mtft.tasks.raw import Record
 from mtft.tasks.source import PARQUET_BRANCH, Source
+
+_ONLINE = "Download it once with `mtft mixture build NAME --online`, HF_HUB_OFFLINE unset."
+_SCRIPT = "Where only a loading script exists, pin the branch refs/convert/parquet."
 
 
 def read_hub(
@@ -85,8 +89,50 @@ def _load(
             "A Hub source must load without code of its own, by its configuration and split.",
             found=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
             where=where,
-            remedy="Where only a loading script exists, pin the branch refs/convert/parquet.",
+            remedy=_ONLINE if offline and folder is None else _SCRIPT,
         ) from error
+
+
+def hub_file(
+    source: Source, file: str, folder: Path | None, cache_dir: Path | None, *, offline: bool
+) -> Path | None:
+    """One file of a repository on this machine, downloaded if it may be; None where the repository lacks it.
+
+    Args:
+        source: The card's source.
+        file: Its path within the repository.
+        folder: A repository in a local folder, in place of the Hub's.
+        cache_dir: Where downloads are kept.
+        offline: Use no network.
+
+    Raises:
+        TaskError: The path leaves the repository, the Hub cannot be reached, or offline the cache lacks it.
+    """
+    if folder is not None:
+        (path,) = confined(folder, file, f"the repository {folder}")
+        return path if path.is_file() else None
+    from huggingface_hub import hf_hub_download  # heavy
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    try:
+        found = hf_hub_download(
+            str(source.id),
+            file,
+            repo_type="dataset",
+            revision=source.revision,
+            cache_dir=cache_dir,
+            local_files_only=offline,
+        )
+    except LocalEntryNotFoundError as error:
+        rule = "A Hub file must be in the cache, or the network allowed."
+        raise TaskError(rule, found=f"`{file}` of {source.id}", remedy=_ONLINE) from error
+    except EntryNotFoundError:
+        return None
+    except Exception as error:  # whatever the network and the Hub raise is about the source
+        rule = "A file of a Hub source must be reachable."
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise TaskError(rule, found=said, where=f"{source.id} at {source.revision}") from error
+    return Path(found)
 
 
 def _check_reach(source: Source, *, offline: bool, cut_off: bool) -> None:
@@ -101,7 +147,7 @@ def _check_reach(source: Source, *, offline: bool, cut_off: bool) -> None:
         raise TaskError(
             "Without network, a Hub source is read from its cache alone.",
             found=f"`{source.id}`, and HF_HUB_OFFLINE is not set",
-            remedy="Set HF_HUB_OFFLINE=1 to read the cache, or allow the network with --online.",
+            remedy=f"Set HF_HUB_OFFLINE=1 to read the cache alone. {_ONLINE}",
         )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mtft import languages as language_table
@@ -33,7 +34,8 @@ class TaskCard(CardFile):
 
         Args:
             languages: Codes (or aliases of them) or configurations; None for all.
-            templates: Names or ids of templates; None for all.
+            templates: Names or ids of templates, or patterns with `*`; None for all, an empty list for
+                tasks without any.
             prompt_languages: Codes of the prompts' languages, `own` for the rows' language. None: English
                 and the rows' own, or all where neither exists.
             collection: Where its templates are; None for the built-in ones.
@@ -151,13 +153,15 @@ def _named(
     card: CardFile, collection: TemplateCollection | None, names: Sequence[str] | None
 ) -> list[Template]:
     """The templates that names or ids mean, checked against the card's columns; none for prompted rows."""
-    if card.source.kind == "prompted":
+    if card.source.kind == "prompted" or (names is not None and not names):
         return []
     found = (collection or TemplateCollection.builtin()).get(card.dataset, card.subset)
     ids = {template.id for template in found.values()}
-    chosen = (
-        list(found.values()) if names is None else [found.by_id(n) if n in ids else found[n] for n in names]
-    )
+    if names is None:
+        chosen = list(found.values())
+    else:
+        asked = [name for pattern in names for name in _matching(pattern, found)]
+        chosen = [found.by_id(n) if n in ids else found[n] for n in dict.fromkeys(asked)]
     for template in chosen:
         for unknown in sorted(template.fields() - set(card.columns)) if card.columns else ():
             raise TaskError(
@@ -167,6 +171,11 @@ def _named(
                 remedy=nearest(unknown, card.columns),
             )
     return chosen
+
+
+def _matching(name: str, found: Mapping[str, Template]) -> list[str]:
+    """The names that a pattern with `*` fits; a name or id, or a pattern that fits none, as it is."""
+    return [known for known in found if "*" in name and fnmatchcase(known, name)] or [name]
 
 
 def _fitting(

@@ -16,13 +16,13 @@ from mtft.tasks.card import CardFile
 from mtft.tasks.confine import confined
 from mtft.tasks.conll import read_conll
 from mtft.tasks.delimited import read_delimited
-from mtft.tasks.hub import hub_fingerprint, read_hub
+from mtft.tasks.hub import hub_file, hub_fingerprint, read_hub
 from mtft.tasks.json_files import read_json, read_jsonl
 from mtft.tasks.parquet import read_parquet
 from mtft.tasks.problems import Reporter
 from mtft.tasks.raw import Drop, Record
 from mtft.tasks.readers import READERS
-from mtft.tasks.source import Source
+from mtft.tasks.source import PARQUET_BRANCH, Source
 
 FormatReader = Callable[[Path, str, Source, Drop], Iterator[Record]]
 FORMAT_READERS: dict[str, FormatReader] = {
@@ -76,8 +76,13 @@ def read_split(
     Raises:
         TaskError: There is no data folder, a path leaves it, or the Hub source cannot be reached.
     """
+    if split in card.variants[config].leave_out:
+        return
     if card.source.id or card.source.kind == "hub":
-        yield _hub_batch(card, config, split, sources)
+        if card.source.file is None:
+            yield _hub_batch(card, config, split, sources)
+        else:
+            yield from _hub_file_batch(card, config, split, sources, reporter)
         return
     root, files = local_files(card, config, split, sources)
     present = [path for path in files if path.is_file()]
@@ -139,14 +144,41 @@ def _hub_batch(card: CardFile, config: str, split: str, sources: Sources) -> Bat
     def filled(text: str | None) -> str | None:
         return _filled(card, config, split, text) if text else None
 
-    folder = None
-    if source.id is None:
-        _, (folder,) = local_files(card, config, split, sources)
+    folder = _repository(card, config, split, sources)
     name, published = filled(source.name), card.splits[split]
     records, revision = read_hub(
         source, name, published, filled(source.data_files), folder, sources.cache_dir, offline=sources.offline
     )
     return Batch(records, revision)
+
+
+def _hub_file_batch(
+    card: CardFile, config: str, split: str, sources: Sources, reporter: Reporter
+) -> Iterator[Batch]:
+    """The records of one file of a repository; one that the repository lacks is reported."""
+    source, folder = card.source, _repository(card, config, split, sources)
+    file = _filled(card, config, split, str(source.file))
+    shown = f"{source.id or (folder and folder.name)}/{file}"
+    path = hub_file(source, file, folder, sources.cache_dir, offline=sources.offline)
+    if path is None:
+        if card.may_lack(config, split):
+            reporter.note("missing_file", shown)
+        else:
+            reporter.drop("missing_file", shown, "the repository has no such file")
+        return
+    reader = FORMAT_READERS[source.format_of(file)]
+    revision = str(source.revision) if source.id else file_hash(path)
+    if revision == PARQUET_BRANCH:  # a branch moves
+        revision = f"{revision}@{file_hash(path)}"
+    yield Batch(reader(path, shown, source, reporter.drop), revision)
+
+
+def _repository(card: CardFile, config: str, split: str, sources: Sources) -> Path | None:
+    """The local folder that stands for the Hub's repository, where the source names one."""
+    if card.source.id is not None:
+        return None
+    _, (folder,) = local_files(card, config, split, sources)
+    return folder
 
 
 def source_fingerprint(card: CardFile, config: str, sources: Sources) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from mtft.tasks import structured
 from mtft.tasks.raw import Drop, Record
 from mtft.tasks.xwinograd import read_xwinograd
 
@@ -12,4 +13,13 @@ from mtft.tasks.xwinograd import read_xwinograd
 # malformed lines.
 Reader = Callable[[Sequence[Path], str, Path, Drop], Iterator[Record]]
 
-READERS: dict[str, Reader] = {"xwinograd": read_xwinograd}
+READERS: dict[str, Reader] = {
+    "dart": structured.read_dart,
+    "e2e": structured.read_e2e,
+    "logicnlg": structured.read_logicnlg,
+    "scigen": structured.read_scigen,
+    "totto": structured.read_totto,
+    "viggo": structured.read_viggo,
+    "webnlg": structured.read_webnlg,
+    "xwinograd": read_xwinograd,
+}

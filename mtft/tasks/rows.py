@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from mtft.errors import TaskError
 from mtft.synthetic import world
 from mtft.tasks import expression
 from mtft.tasks.card import CardFile
+from mtft.tasks.context import Context, Fields, RowError
 from mtft.tasks.division import SIDES
 from mtft.tasks.expression import text_hash
+from mtft.tasks.filtering import LEFT_OUT
 from mtft.tasks.problems import Problems, Reporter
 from mtft.tasks.raw import Record
 from mtft.tasks.reach import Batch, Sources, read_split
 from mtft.tasks.records import Row
-from mtft.tasks.transforms import Context, Fields, RowError, apply
+from mtft.tasks.transforms import apply
 
 
 def card_rows(card: CardFile, config: str, side: str, sources: Sources, reporter: Reporter) -> Iterator[Row]:
@@ -68,7 +71,7 @@ def _split_rows(
     """The rows of a published split, each with the side it is pinned to; an empty split is reported."""
     seen, missing, ids = 0, reporter.problems.count("missing_file"), set[str]()
     for batch in read_split(card, config, split, sources, reporter):
-        for record in batch.records:
+        for record in _chosen(card, batch, reporter):
             seen += 1
             for row, pinned in _rows_of(card, config, split, batch, record, sources, reporter):
                 if row.row_id in ids:
@@ -80,10 +83,17 @@ def _split_rows(
                     yield row, pinned
     if not seen and reporter.problems.count("missing_file") == missing:
         where = f"{card.name}/{config}/{split}"
-        if split in card.variants[config].empty:
+        if card.may_lack(config, split):
             reporter.note("empty_split", where)
         else:
             reporter.drop("empty_split", where, "the split has no rows")
+
+
+def _chosen(card: CardFile, batch: Batch, reporter: Reporter) -> Iterator[Record]:
+    """The batch's records, or the best of them."""
+    if card.best is None:
+        return batch.records
+    return card.best.of(batch.records, lambda record: reporter.note(LEFT_OUT, record.where))
 
 
 def _rows_of(
@@ -174,7 +184,49 @@ def _group(card: CardFile, values: Mapping[str, Any], fields: Fields) -> str:
 
 @lru_cache(maxsize=64)
 def _table(card: CardFile, config: str, split: str, column: str, sources: Sources) -> dict[str, Fields]:
-    """The records of a split of another configuration, by the value of a column."""
+    """The records of a split of another configuration, or of the one of that folder, by a column's value."""
+    if config not in card.variants:
+        return _table(card, _config_of_folder(card, config), split, column, sources)
     quiet = Reporter(Problems(), card.name)
     batches = read_split(card, config, split, sources, quiet)
     return {str(r.values[column]): r.values for batch in batches for r in batch.records if column in r.values}
+
+
+def _config_of_folder(card: CardFile, folder: str) -> str:
+    found = next((name for name, variant in card.variants.items() if variant.folder == folder), None)
+    if found is None:
+        raise TaskError("Another configuration must be the card's.", found=f"`{folder}`", where=card.path)
+    return found
+
+
+class _Itself(dict[str, Fields]):
+    """The table of a sample's other configurations: its own record under every key."""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self[""]
+
+
+def sample_fields(card: CardFile, config: str | None = None) -> list[Fields]:
+    """What templates see of the card's own sample record; empty where it has none.
+
+    Args:
+        card: The card.
+        config: The configuration whose transforms apply; by default the first.
+
+    Raises:
+        TaskError: The sample breaks a rule that rows must hold.
+    """
+    if not card.sample:
+        return []
+    chosen = config if config is not None else next(iter(card.variants))
+    itself = _Itself({"": dict(card.sample)})
+    context = Context(card.variants[chosen], card.labels, lambda _name, _column: itself, lambda _reason: None)
+    try:
+        made = list(apply(card.steps, dict(card.sample), context))
+        for fields in made:
+            _check(card, fields)
+    except RowError as error:
+        raise TaskError(
+            "A card's sample must be a record of its source.", found=str(error), where=f"{card.path} `sample`"
+        ) from error
+    return [{name: row[name] for name in card.columns} if card.columns else row for row in made]

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import yaml
 
 from mtft.errors import TaskError, nearest
+from mtft.prompting.tree import shallow
 
 T = TypeVar("T")
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -55,7 +56,7 @@ def read_mapping(path: Path) -> Located:
         TaskError: It cannot be read, is not YAML without tags, or holds no mapping.
     """
     try:
-        value = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
+        value = yaml.load(shallow(path.read_text(encoding="utf-8-sig")), Loader=_Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TaskError("A card must be readable YAML.", found=error, where=path) from error
     except TaskError as error:

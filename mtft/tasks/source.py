@@ -44,6 +44,10 @@ class Source:
             `refs/convert/parquet`.
         name: Hub: the configuration's name.
         data_files: Hub: pattern of the repository's files, in place of its own configurations.
+        file: Hub: one file of the repository, read by its `format` as a local one is: for repositories whose
+            loading script would be refused, or whose files need this project's readers.
+        optional: Hub: splits for which some configurations have no `file`; where it is missing, it is noted
+            and not a problem.
         task: Synthetic: the world's task.
         world: Synthetic: the world's settings.
     """
@@ -62,6 +66,8 @@ class Source:
     revision: str | None = None
     name: str | None = None
     data_files: str | None = None
+    file: str | None = None
+    optional: tuple[str, ...] = ()
     task: str | None = None
     world: dict[str, Any] = field(default_factory=dict)
 
@@ -81,7 +87,7 @@ class Source:
             (self.quoting, QUOTING),
         ):
             _known(name, options, where)
-        for text in (self.path, self.name, self.data_files):
+        for text in (self.path, self.name, self.data_files, self.file):
             expression.check(text or "", where)
         if self.kind == "local":
             self._check_local(files, where)
@@ -89,6 +95,7 @@ class Source:
             _given(self.task, "task", where)
         elif self.kind == "hub" or self.id:
             self._check_hub(where)
+            self._check_file(files, where)
         else:
             _given(self.path, "path", where)
 
@@ -102,6 +109,16 @@ class Source:
         _given(self.path, "path", where)
         for file in files:
             _known(self.format_of(str(self.path).replace("{file}", file)), FORMATS, where)
+
+    def _check_file(self, files: Iterable[str], where: str) -> None:
+        """A single file's format is known, and nothing else says what to read."""
+        if self.file is None:
+            return
+        if self.name or self.data_files:
+            found = "name" if self.name else "data_files"
+            raise TaskError("A source with `file` reads that alone.", found=f"`{found}`", where=where)
+        for file in files:
+            _known(self.format_of(self.file.replace("{file}", file)), FORMATS, where)
 
     def _check_hub(self, where: str) -> None:
         _given(self.id or self.path, "id", where)
@@ -138,9 +155,15 @@ class Variant:
         language: Code of the language, or of the one translated into; under `languages` it is the key.
         source: Code of the language translated from.
         empty: Splits that upstream publishes without rows.
+        leave_out: Splits that are not read in this configuration: those of another language, for one.
+        values: Columns that every row of this configuration has, with their values.
         name: Name of a language that `mtft.languages` does not know.
         script: Its ISO 15924 script.
         direction: Its direction, "ltr" or "rtl".
+        first: Of a pair: the published name of its first language (`mtft.tasks.pairs`).
+        second: Of a pair: that of its second.
+        backwards: Of a pair: whether it is translated from the second into the first.
+        source_folder: Of a pair whose languages have folders of their own: the source's.
     """
 
     SHORTHAND: ClassVar[str] = "folder"
@@ -149,6 +172,12 @@ class Variant:
     language: str | None = None
     source: str | None = None
     empty: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
+    values: dict[str, Any] = field(default_factory=dict)
     name: str | None = None
     script: str | None = None
     direction: str = "ltr"
+    first: str | None = field(default=None, metadata={"own": True})
+    second: str | None = field(default=None, metadata={"own": True})
+    backwards: bool = field(default=False, metadata={"own": True})
+    source_folder: str | None = field(default=None, metadata={"own": True})

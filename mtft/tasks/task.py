@@ -12,12 +12,14 @@ from mtft.errors import TaskError
 from mtft.languages import Language
 from mtft.prompting import Rendered, RenderError, Template
 from mtft.tasks.card import CardFile
+from mtft.tasks.copies import CopyGuard
 from mtft.tasks.division import SIDES, Side, draw_groups
 from mtft.tasks.problems import Problems, Reporter
 from mtft.tasks.reach import Sources, source_fingerprint
 from mtft.tasks.records import Example, Row
 from mtft.tasks.rows import card_rows, lower_sides
 
+COPY = "copy_of_another_dataset"  # why a guard leaves a row out
 PROMPTED = "prompted"  # template id of rows that came with their prompt
 
 
@@ -29,11 +31,13 @@ class Task:
         card: The card.
         config: The configuration: a language's folder, a direction.
         templates: Those that are applied to every row; none for rows that are prompted already.
+        guard: Leaves out the rows that were taken from other datasets.
     """
 
     card: CardFile
     config: str
     templates: tuple[Template, ...] = ()
+    guard: CopyGuard | None = None
 
     @property
     def name(self) -> str:
@@ -62,8 +66,9 @@ class Task:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of the card, the configuration and the templates; not of the data."""
-        parts = (self.card.fingerprint, self.config, *(template.fingerprint for template in self.templates))
+        """A hash of the card, the configuration, the templates and the guard; not of the data."""
+        parts = [self.card.fingerprint, self.config, *(template.fingerprint for template in self.templates)]
+        parts += [self.guard.fingerprint] if self.guard else []
         return blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
     def source_fingerprint(self, sources: Sources) -> str:
@@ -84,6 +89,8 @@ class Task:
         for row in card_rows(self.card, self.config, side, sources, reporter):
             if row.item_group in taken:
                 reporter.note("stands_on_another_side", row.where)
+            elif self.guard is not None and self.guard.leaves_out(row.fields, sources):
+                reporter.note(COPY, row.where)
             else:
                 yield row
 

@@ -3,56 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
-from mtft import languages
 from mtft.errors import nearest
+from mtft.tasks.composed import Structure
+from mtft.tasks.context import Context, Fields, RowError, Transform, column
+from mtft.tasks.crosswise import Borrow, Pair
+from mtft.tasks.direction import Direction
 from mtft.tasks.expression import evaluate, lookup
-from mtft.tasks.source import Variant
+from mtft.tasks.filtering import Keep
+from mtft.tasks.program_text import CodeLines
+from mtft.tasks.references import References
 from mtft.tasks.tagging import entities_of, invalid_tags, written
-
-Fields = dict[str, Any]
-
-
-class RowError(Exception):
-    """A row that breaks a rule: dropped and counted under `reason`.
-
-    Args:
-        reason: The code to count.
-        message: What was found.
-    """
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a transform may know beside the row.
-
-    Attributes:
-        variant: The configuration.
-        labels: The card's label names.
-        table: (configuration, column) → the same split's raw records of another configuration, by a
-            column's value.
-        note: Counts something put right, by its reason.
-    """
-
-    variant: Variant
-    labels: tuple[str, ...]
-    table: Callable[[str, str], Mapping[str, Fields]]
-    note: Callable[[str], None]
-
-
-class Transform(Protocol):
-    """A change to rows, built from the card's settings."""
-
-    def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
-        """The rows that a row becomes."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -252,51 +216,6 @@ class Quotient:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A direction of translation out of a table with a column per language.
-
-    Writes `source`, `target`, and English names as `source_language`, `target_language`.
-
-    Attributes:
-        columns: Language code → column.
-    """
-
-    columns: dict[str, str]
-
-    def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
-        """The row with source, target and their languages' names."""
-        codes = str(context.variant.source), str(context.variant.language)
-        source, target = (column(row, self.columns.get(code, code)) for code in codes)
-        names = (languages.get(code).name for code in codes)
-        yield {**row, **dict(zip(("source_language", "target_language"), names, strict=True)),
-               "source": source, "target": target}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Borrow:
-    """Takes a column from the same item in another configuration, where it is wrong in this one.
-
-    Attributes:
-        column: The column.
-        config: The configuration that has it right.
-        match: The column by whose value the items are found.
-    """
-
-    column: str
-    config: str
-    match: str
-
-    def __call__(self, row: Fields, context: Context) -> Iterable[Fields]:
-        """The row with the other configuration's value."""
-        other = context.table(self.config, self.match).get(str(column(row, self.match)))
-        if other is None or self.column not in other:
-            raise RowError("missing_column", f"config `{self.config}` has no `{self.column}` for this item")
-        if other[self.column] != column(row, self.column):
-            context.note(f"repaired_{self.column}")
-        yield {**row, self.column: other[self.column]}
-
-
-@dataclass(frozen=True)
 class Entities:
     """Named entities as text, out of BIO tags: `PER: Amina ; LOC: Kano`, `none` where there are none.
 
@@ -324,40 +243,34 @@ class Entities:
 
 TRANSFORMS: dict[str, type[Transform]] = {
     "borrow": Borrow,
+    "code_lines": CodeLines,
     "columnar": Columnar,
     "constant": Constant,
+    "direction": Direction,
     "entities": Entities,
     "explode": Explode,
     "integer": Integer,
     "join": Join,
     "json": Json,
+    "keep": Keep,
     "label": Label,
     "pair": Pair,
     "path": Copy,
     "quotient": Quotient,
+    "references": References,
     "rename": Rename,
+    "structure": Structure,
     "text": Text,
 }
 
 
-def column(row: Fields, name: str) -> Any:
-    """The value of a column.
-
-    Raises:
-        RowError: The row has no such column; the nearest are named.
-    """
-    if name not in row:
-        raise RowError("missing_column", f"no column `{name}`. {nearest(name, row)}")
-    return row[name]
-
-
 def apply(steps: Iterable[Transform], row: Fields, context: Context) -> list[Fields]:
-    """The rows that a record becomes by all steps in order.
+    """The rows that a record becomes by all steps in order, the configuration's own values first.
 
     Raises:
         RowError: A rule is broken.
     """
-    rows = [row]
+    rows = [{**row, **context.variant.values}]
     for step in steps:
         rows = [new for old in rows for new in step(old, context)]
     return rows

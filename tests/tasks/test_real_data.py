@@ -13,12 +13,15 @@ from mtft.tasks import SIDES, CardIndex, Problems, Row, Sources
 
 pytestmark = pytest.mark.data
 INDEX = CardIndex.load([builtin_folder("prompts")])
-REAL = [name for name in INDEX.names() if INDEX[name].source.kind == "local"]
+ON_REQUEST = {"story_cloze"}  # its authors give the files out; no copy is at hand
+REAL = [name for name in INDEX.names() if INDEX[name].source.kind == "local" and name not in ON_REQUEST]
 # rows over all languages and sides, exclusive divisions without what stands on another side
 ROWS = {
     "afrisenti": 30304, "americasnli": 14152, "contextual_product_qa/epqa": 2000,
     "contextual_product_qa/hetpqa": 2731, "contextual_product_qa/semipqa": 4006, "masakhaner2": 19983,
     "nusax_mt": 12000, "nusax_senti": 12000, "sib200": 24096, "xcopa": 6600, "xquad": 5112, "xwinograd": 3961,
+    # a row per structure, not per reference
+    "webnlg": 1328, "dart": 3000, "e2e_cleaned": 1152, "viggo": 1222, "scigen": 1338, "logicnlg": 1591, "totto": 8,
 }  # fmt: skip
 
 
@@ -67,7 +70,8 @@ def test_no_item_group_stands_on_two_sides_over_all_sets(real) -> None:
             for row in rows:
                 sides[row.item_group].add(side)
     assert len(sides) > 50_000
-    assert not [group for group, found in sides.items() if len(found) > 1]
+    # DART has one of WebNLG's development entries in its test set; a mixture with `leakage: exclude` leaves it out.
+    assert [group for group, found in sides.items() if len(found) > 1] == ["structure/1f0aa4ab4b3237e4"]
 
 
 @pytest.mark.parametrize("name", REAL)
