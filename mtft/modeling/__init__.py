@@ -5,6 +5,7 @@ from mtft.modeling.families import TargetBloom, TargetMT5
 from mtft.modeling.generic import has_own_forward, weighted_target_loss
 from mtft.modeling.head import TargetHead, TargetLoss, chunked_cross_entropy
 from mtft.modeling.loading import LoadedModel, family_of, load_model, merge_adapter, save_model
+from mtft.modeling.tags import add_tags
 
 __all__ = [
     "SIZES",
@@ -14,6 +15,7 @@ __all__ = [
     "TargetHead",
     "TargetLoss",
     "TargetMT5",
+    "add_tags",
     "build_model",
     "chunked_cross_entropy",
     "family_of",

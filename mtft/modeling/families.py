@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import BloomForCausalLM, MT5ForConditionalGeneration
 
-from mtft.modeling.head import adopt_head, target_loss
+from mtft.errors import ModelError
+from mtft.modeling.attention_families import adopt_attention, alibi_bias, relative_bias
+from mtft.modeling.head import IGNORED, adopt_head, target_loss
+from mtft.modeling.packed_attention import SegmentMask
+from mtft.modeling.packed_inputs import check_mask, input_segments, refuse_unweighted, target_segments_of
+from mtft.modeling.packed_layout import Layout, lay_out, lay_out_both
 
 
 class _SavedAsParent:
@@ -32,6 +38,7 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         adopt_head(self.lm_head)
+        adopt_attention(self)
         for block in self.transformer.h:
             # the same function as the library's, whose backward in Python takes a third of a step on a CPU
             block.mlp.gelu_impl = nn.GELU(approximate="tanh")
@@ -42,24 +49,50 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         row_weights: Tensor | None = None,
+        segments: Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
         """The library's output, or `TargetLoss` when `row_weights` are given.
 
+        Packed or not, a segment's loss and gradient are those it has alone in a row: see `packed_layout`.
+
         Args:
-            input_ids: (rows, tokens) int64, prompt then target.
-            attention_mask: (rows, tokens) int64, 1 on tokens.
-            labels: (rows, tokens) int64, -100 on prompt and padding; position p is predicted from p - 1.
-            row_weights: (rows,) float32.
-            **kwargs: Passed on to the library's forward.
+            input_ids: (rows, tokens) int64, prompt then target; of a packed batch (packs, tokens).
+            attention_mask: (rows, tokens), 1 on tokens; not in a packed batch.
+            labels: As `input_ids`, -100 on prompt and padding; position p is predicted from p - 1. The first
+                token of a row or segment is predicted from nothing, whatever its label.
+            row_weights: (rows,) float32; of a packed batch (packs, segments).
+            segments: (packs, tokens) int32, the number of each token's segment from 1 on, 0 on padding.
+            **kwargs: Passed on to the library's forward; with `row_weights` only `inputs_embeds` counts.
+
+        Raises:
+            ModelError: A mask has four dimensions, or what is given does not go together.
         """
         if row_weights is None or labels is None:
+            refuse_unweighted(segments)
+            check_mask(attention_mask)
             return super().forward(
                 input_ids=input_ids, attention_mask=attention_mask, labels=labels, **kwargs
             )
-        outputs = self.transformer(input_ids, attention_mask=attention_mask, use_cache=False)
-        hidden = outputs.last_hidden_state
-        return target_loss(self.lm_head, hidden[:, :-1], labels[:, 1:], row_weights)
+        embedded = kwargs.get("inputs_embeds")
+        found = input_segments(_either(input_ids, embedded), attention_mask, segments, row_weights)
+        layout = lay_out(found, labels.device)
+        hidden = self._hidden(layout, input_ids, embedded)
+        in_slots = labels.flatten()[layout.token]
+        (places,) = torch.nonzero((in_slots != IGNORED) & layout.filled & ~layout.first, as_tuple=True)
+        before = hidden.index_select(0, places - 1)
+        return target_loss(self.lm_head, before, in_slots[places], layout.row[places], row_weights)
+
+    def _hidden(self, layout: Layout, input_ids: Tensor | None, embedded: Tensor | None) -> Tensor:
+        """The last hidden states, (slots, width)."""
+        body = self.transformer
+        tokens = _in_slots(layout, body.word_embeddings, input_ids, embedded)
+        alibi = alibi_bias(body, layout, _compute_dtype(tokens))
+        hidden = body.word_embeddings_layernorm(tokens[None])
+        mask = SegmentMask(layout, layout, causal=True)
+        for block in body.h:
+            hidden = block(hidden, alibi=alibi, attention_mask=mask)[0]
+        return body.ln_f(hidden)[0]  # type: ignore[no-any-return]
 
 
 class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[misc]
@@ -70,6 +103,7 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         adopt_head(self.lm_head)
+        adopt_attention(self)
 
     def forward(
         self,
@@ -77,30 +111,94 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         row_weights: Tensor | None = None,
+        segments: Tensor | None = None,
+        target_segments: Tensor | None = None,
         **kwargs: Any,
     ) -> Any:
         """The library's output, or `TargetLoss` when `row_weights` are given.
 
+        Packed or not, a segment's loss and gradient are those it has alone in a row: see `packed_layout`. What the
+        decoder reads follows from the labels, shifted within each segment.
+
         Args:
-            input_ids: (rows, prompt tokens) int64.
-            attention_mask: (rows, prompt tokens) int64, 1 on tokens.
-            labels: (rows, target tokens) int64, -100 on padding.
-            row_weights: (rows,) float32.
-            **kwargs: Passed on to the library's forward.
+            input_ids: (rows, prompt tokens) int64; of a packed batch (packs, tokens).
+            attention_mask: (rows, prompt tokens), 1 on tokens; not in a packed batch.
+            labels: (rows, target tokens) int64, -100 on padding; of a packed batch (packs, target tokens).
+            row_weights: (rows,) float32; of a packed batch (packs, segments).
+            segments: (packs, tokens) int32, the number of each token's segment from 1 on, 0 on padding.
+            target_segments: (packs, target tokens) int32, the same for the labels.
+            **kwargs: Passed on to the library's forward; with `row_weights` only `inputs_embeds` and
+                `decoder_inputs_embeds` count.
+
+        Raises:
+            ModelError: A mask has four dimensions, or what is given does not go together.
         """
         if row_weights is None or labels is None:
+            refuse_unweighted(segments)
+            if kwargs.get("encoder_outputs") is None:
+                check_mask(attention_mask)
             return super().forward(
                 input_ids=input_ids, attention_mask=attention_mask, labels=labels, **kwargs
             )
-        encoded = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        # padded labels lie to the right of all targets: the causal mask already hides them
-        hidden = self.decoder(
-            input_ids=self._shift_right(labels),
-            encoder_hidden_states=encoded,
-            encoder_attention_mask=attention_mask,
-            use_cache=False,
-        ).last_hidden_state
-        return target_loss(self.lm_head, hidden, labels, row_weights)
+        embedded = kwargs.get("inputs_embeds")
+        inputs = input_segments(_either(input_ids, embedded), attention_mask, segments, row_weights)
+        targets = target_segments_of(labels, target_segments, segments, row_weights)
+        source, target = lay_out_both(inputs, targets, labels.device)
+        in_slots = labels.flatten()[target.token].masked_fill(~target.filled, IGNORED)
+        tokens = _in_slots(source, self.encoder.embed_tokens, input_ids, embedded)
+        encoded = _through(self.encoder, tokens, SegmentMask(source, source, causal=False))
+        read = self._shift_right(in_slots[None])[0]
+        read = read.masked_fill(target.first, self.config.decoder_start_token_id)
+        embedded = kwargs.get("decoder_inputs_embeds")
+        tokens = self.decoder.embed_tokens(read) if embedded is None else _taken(embedded, target)
+        own, cross = SegmentMask(target, target, causal=True), SegmentMask(target, source, causal=False)
+        hidden = _through(self.decoder, tokens, own, encoded, cross)[0]
+        (places,) = torch.nonzero(in_slots != IGNORED, as_tuple=True)
+        at = hidden.index_select(0, places)
+        return target_loss(self.lm_head, at, in_slots[places], target.row[places], row_weights)
+
+
+def _through(
+    stack: Any,
+    tokens: Tensor,
+    mask: SegmentMask,
+    encoded: Tensor | None = None,
+    cross: SegmentMask | None = None,
+) -> Tensor:
+    """The output of mT5's encoder or decoder, (1, slots, width), for embedded tokens, (slots, width)."""
+    bias = relative_bias(stack.block[0].layer[0].SelfAttention, mask.queries)
+    hidden = stack.dropout(tokens[None])
+    for block in stack.block:
+        # all by position: reentrant gradient checkpointing loses the gradient of anything else
+        hidden = block(hidden, mask, bias, encoded, cross, None)[0]
+    return stack.dropout(stack.final_layer_norm(hidden))  # type: ignore[no-any-return]
+
+
+def _in_slots(
+    layout: Layout, embeddings: nn.Module, input_ids: Tensor | None, embedded: Tensor | None
+) -> Tensor:
+    """The embedded tokens, (slots, width)."""
+    if embedded is not None:
+        return _taken(embedded, layout)
+    return embeddings(_either(input_ids, None).flatten()[layout.token])  # type: ignore[no-any-return]
+
+
+def _taken(embedded: Tensor, layout: Layout) -> Tensor:
+    return embedded.flatten(0, 1).index_select(0, layout.token)
+
+
+def _either(input_ids: Tensor | None, embedded: Tensor | None) -> Tensor:
+    """Whichever is given."""
+    given = embedded if input_ids is None else input_ids
+    if given is None:
+        raise ModelError("A forward must be given `input_ids` or `inputs_embeds`.", found="neither")
+    return given
+
+
+def _compute_dtype(tokens: Tensor) -> torch.dtype:
+    """What attention computes in: autocast's type where it is on."""
+    kind = tokens.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else tokens.dtype
 
 
 FAMILIES: dict[str, type] = {"bloom": TargetBloom, "mt5": TargetMT5}

@@ -22,8 +22,9 @@ class TargetLoss(ModelOutput):  # type: ignore[misc]
     Attributes:
         loss: () float32 with gradient; the sum over target tokens of row weight x negative log-likelihood.
         count: () int64; target tokens in rows of weight above zero.
-        row_losses: (rows,) float32, detached; each row's unweighted sum over its target tokens, in nats.
-        row_counts: (rows,) int64; each row's target tokens.
+        row_losses: float32, detached; each example's unweighted sum over its target tokens, in nats. Its shape is
+            that of `row_weights`: (rows,), or (packs, segments) of packed examples.
+        row_counts: int64, of that shape; each example's target tokens.
     """
 
     loss: Tensor | None = None
@@ -134,27 +135,29 @@ def adopt_head(layer: nn.Linear) -> None:
     layer.__class__ = TargetHead
 
 
-def target_loss(head: nn.Module, hidden: Tensor, labels: Tensor, row_weights: Tensor) -> TargetLoss:
-    """The loss at the positions that have a label; the head never sees the others.
+def target_loss(
+    head: nn.Module, hidden: Tensor, targets: Tensor, rows: Tensor, row_weights: Tensor
+) -> TargetLoss:
+    """The loss of the positions that have a target; the head never sees the others.
 
     Args:
         head: A `TargetHead`, possibly wrapped.
-        hidden: (rows, positions, width); position p predicts `labels[:, p]`.
-        labels: (rows, positions) int64, -100 where nothing is learned.
-        row_weights: (rows,) float32.
+        hidden: (targets, width), what predicts each target.
+        targets: (targets,) int64.
+        rows: (targets,) int64, the place of each target's example in the flattened `row_weights`.
+        row_weights: (rows,) float32, or (packs, segments) of packed examples.
     """
-    rows, _ = places = torch.nonzero(labels != IGNORED, as_tuple=True)
-    total, terms = head(hidden[places], labels[places], row_weights.float()[rows])
+    total, terms = head(hidden, targets, row_weights.float().flatten()[rows])
     return summed(total, terms, rows, row_weights)
 
 
 def summed(total: Tensor, terms: Tensor, rows: Tensor, row_weights: Tensor) -> TargetLoss:
-    """The token terms added up by row; `rows` says which row each term belongs to."""
-    empty = torch.zeros(len(row_weights), device=terms.device)
-    row_counts = torch.bincount(rows, minlength=len(row_weights))
+    """The token terms added up by example; `rows` is each term's place in the flattened `row_weights`."""
+    empty = torch.zeros(row_weights.numel(), device=terms.device)
+    row_counts = torch.bincount(rows, minlength=row_weights.numel()).view(row_weights.shape)
     return TargetLoss(
         loss=total,
         count=row_counts[row_weights > 0].sum(),
-        row_losses=empty.index_add(0, rows, terms.detach().float()),
+        row_losses=empty.index_add(0, rows, terms.detach().float()).view(row_weights.shape),
         row_counts=row_counts,
     )
