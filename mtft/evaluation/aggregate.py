@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -83,6 +83,18 @@ class TemplateCell:
         """Units and their statistics."""
         return self.metric.rows(self.scored)
 
+    def part(self, places: Sequence[int]) -> TemplateCell:
+        """The cell of its samples at some places; statistics that were made per sample are not made again."""
+        made = replace(self, samples=tuple(self.samples[place] for place in places))
+        scored = [at for at, sample in enumerate(self.samples) if not sample.unscored_reason]
+        if len(scored) == len(self.rows.ids):
+            wanted = set(places)
+            chosen = [unit for unit, at in enumerate(scored) if at in wanted]
+            ids, groups, statistics = self.rows
+            rows = Rows([ids[n] for n in chosen], [groups[n] for n in chosen], statistics[chosen])
+            vars(made)["rows"] = rows  # where the cached property keeps it
+        return made
+
     @cached_property
     def n_unscored(self) -> int:
         """Samples without scores; in rankings also queries without a relevant candidate."""
@@ -111,6 +123,11 @@ class TemplateCell:
         """See `chance_level`."""
         return chance_level(self.metric, self.scored)
 
+    @cached_property
+    def signature(self) -> str:
+        """How the value was made; see `Metric.signature`."""
+        return self.metric.signature(self.scored) if self.scored else ""
+
     def interval(self, resampling: Resampling) -> Interval:
         """The value with its item-clustered 95 % limits; never of zero width."""
         if not self.rows.ids:
@@ -124,7 +141,8 @@ class TemplateCell:
         """The interval, widened to Wilson's with one trial per item group where all resamples agree."""
         if not np.isfinite(found.value) or found.high - found.low > 1e-9 * self.metric.top:
             return found
-        low, high = wilson_interval(found.value / self.metric.top, len(self.groups))[1:]
+        share = min(max(found.value / self.metric.top, 0.0), 1.0)  # an error rate may exceed its top
+        low, high = wilson_interval(share, len(self.groups))[1:]
         return found.widened(Interval(found.value, low * self.metric.top, high * self.metric.top))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from mtft.errors import SuiteError, nearest
 from mtft.evaluation.examples import EvalCell, Seen
+from mtft.evaluation.fewshot import NONE, Shots
 from mtft.evaluation.scorers import find_scorer
 from mtft.mixing.cells import languages_of
 
@@ -45,12 +46,14 @@ class Asked:
         templates: Its templates; None stands for rows that are prompted already.
         metrics: Scorers; none named: the card's.
         max_items: Most items; None for all.
+        shots: What stands before each prompt.
     """
 
     task: Task
     templates: tuple[Template | None, ...]
     metrics: tuple[str, ...] = ()
     max_items: int | None = None
+    shots: Shots = NONE
 
 
 def asked_of_task(
@@ -157,6 +160,7 @@ def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection
         language_status=status,
         language_name=info.name,
         script=info.script,
+        shots=asked.shots.count,
     )
 
 

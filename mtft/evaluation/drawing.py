@@ -5,15 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from mtft.errors import StructureError
 from mtft.evaluation.cells import Asked
 from mtft.evaluation.examples import EvalCell, EvalExample
+from mtft.evaluation.fewshot import ShotPool
 from mtft.evaluation.scorers import SCORERS, unscorable_reason
+from mtft.structured import Table
+from mtft.structured.linearize import as_table
 from mtft.tasks.division import Side, draw_groups, fraction
 from mtft.tasks.records import Row
 from mtft.tasks.task import PROMPTED
 
 if TYPE_CHECKING:
     from mtft.tasks import Problems, Sources
+
+
+TABLE_COLUMN = "table"
 
 
 def drawn(rows: Iterable[Row], count: int | None, *, whole_groups: bool = False) -> list[Row]:
@@ -40,6 +47,9 @@ def cell_examples(
 
     Rows that cannot be rendered, and examples that no model could be scored on, are counted in `problems`;
     the latter stay, and count as unscored.
+
+    Raises:
+        SuiteError: There are no rows to take shots from.
     """
     task = asked.task
     rows = drawn(task.rows(side, sources, problems), asked.max_items, whole_groups=cell.metrics == ("ndcg",))
@@ -47,15 +57,38 @@ def cell_examples(
         problems.note("empty_cell", task.name, task.config)  # such as word lists, which only train
     elif not rows:
         problems.add("empty_cell", task.name, task.config, f"no {side} rows in {task.language}")
+    pool = ShotPool(task, asked.shots, sources, problems, seed) if rows and asked.shots.count else None
     found = []
     for template in asked.templates:
         name = template.name if template is not None else PROMPTED
         for row in rows:
+            table = _table_of(row, cell, problems)
             example = task.render(row, template, problems, seed)
             if example is None:
                 continue
             for metric in cell.metrics:
-                if reason := unscorable_reason(example, SCORERS[metric]):
+                if reason := unscorable_reason(example, SCORERS[metric], table):
                     problems.add("unscorable", task.name, row.where, f"{reason} (template `{name}`)")
-            found.append(EvalExample(example, name, cell))
+            shots = pool.of(example, template) if pool else ()
+            found.append(EvalExample(example, name, cell, table, shots, _slices_of(row, task.card.slices)))
     return found
+
+
+def _slices_of(row: Row, columns: Iterable[str]) -> dict[str, str]:
+    """The row's values in these columns; a row that lacks one is in no slice of it."""
+    return {name: str(row.fields[name]) for name in columns if row.fields.get(name) is not None}
+
+
+def _table_of(row: Row, cell: EvalCell, problems: Problems) -> Table | None:
+    """The table in the row's column `table`, where a scorer of the cell looks at it; None if it has none.
+
+    One that breaks a rule is counted in `problems`, and is none.
+    """
+    value = row.fields.get(TABLE_COLUMN)
+    if value is None or not any(SCORERS[metric].kinds for metric in cell.metrics):
+        return None
+    try:
+        return as_table(value)
+    except StructureError as error:
+        problems.add("malformed_table", cell.task, row.where, f"{error.rule} Found: {error.found}")
+        return None

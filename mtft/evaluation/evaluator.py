@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,10 @@ from transformers import PreTrainedTokenizerBase
 from mtft.errors import ModelError
 from mtft.evaluation.backbones import is_encoder_decoder, scoring_mode, unwrapped
 from mtft.evaluation.examples import EvalExample, Sample
+from mtft.evaluation.fewshot import Prompt, fitted_prompts
 from mtft.evaluation.fingerprints import model_fingerprint
 from mtft.evaluation.generation import Generator
+from mtft.evaluation.judgement import Unscorable
 from mtft.evaluation.likelihood import LikelihoodEngine
 from mtft.evaluation.output_cache import Answer, OutputCache
 from mtft.evaluation.protocols import ProtocolEncoder, find_protocol
@@ -32,7 +34,7 @@ from mtft.evaluation.requests import (
     encode_generation,
     encode_rank,
 )
-from mtft.evaluation.scorers import SCORERS, Unscorable, judge
+from mtft.evaluation.scorers import SCORERS, judge
 from mtft.evaluation.self_check import check_engine
 
 # (finished requests, all requests) of this process
@@ -63,6 +65,7 @@ class _Job:
 
     example: EvalExample
     metric: str
+    prompt: Prompt
     request: RankRequest | GenerationRequest
 
 
@@ -100,17 +103,25 @@ def evaluate(
         find_protocol(protocol, family), tokenizer, encoder_decoder=is_encoder_decoder(model)
     )
     _check_precision(model, family)
-    jobs = _jobs(examples)
     limit = settings.max_input_tokens or encoder.protocol.max_input_tokens
+    jobs = _jobs(examples, fitted_prompts(examples, encoder, limit))
     n_tasks = len({example.cell.task for example in examples})
     settings = replace(settings, self_check=settings.self_check * n_tasks)
     with scoring_mode(model):
         runner = _Runner(model, encoder, settings, limit, progress)
         answers = runner.run({job.request.key: job.request for job in jobs})
     reasons = runner.reasons
+    _prepare(jobs, answers)
     return [
-        sample_of(j.example, j.metric, answers.get(j.request.key), reasons.get(j.request.key, ""), model_name)
-        for j in jobs
+        sample_of(
+            job.example,
+            job.metric,
+            answers.get(job.request.key),
+            reasons.get(job.request.key, ""),
+            model_name,
+            job.prompt,
+        )
+        for job in jobs
     ]
 
 
@@ -124,13 +135,23 @@ def _check_precision(model: Any, family: str) -> None:
         )
 
 
-def _jobs(examples: Iterable[EvalExample]) -> list[_Job]:
+def _jobs(examples: Iterable[EvalExample], prompts: Iterable[Prompt]) -> list[_Job]:
     """Every example under every scorer of its cell."""
-    return [_Job(e, metric, _request(e, metric)) for e in examples for metric in e.cell.metrics]
+    return [
+        _Job(example, metric, prompt, _request(example, prompt.text, metric))
+        for example, prompt in zip(examples, prompts, strict=True)
+        for metric in example.cell.metrics
+    ]
 
 
-def _request(example: EvalExample, metric: str) -> RankRequest | GenerationRequest:
-    inputs = example.example.inputs
+def _prepare(jobs: Sequence[_Job], answers: Mapping[str, Answer]) -> None:
+    """Lets the scorers that work faster on many outputs at once see all of theirs."""
+    for metric in dict.fromkeys(job.metric for job in jobs):
+        texts = [(j.example.example, answers.get(j.request.key)) for j in jobs if j.metric == metric]
+        SCORERS[metric].prepare([(e, text) for e, text in texts if isinstance(text, str)])
+
+
+def _request(example: EvalExample, inputs: str, metric: str) -> RankRequest | GenerationRequest:
     if SCORERS[metric].needs == "choices":
         return RankRequest(inputs, example.example.answer_choices or ())
     return GenerationRequest(inputs, example.cell.max_new_tokens)
@@ -224,17 +245,26 @@ class _Runner:
 
 
 def sample_of(
-    evaluated: EvalExample, metric: str, answer: Answer | None, reason: str, model_name: str
+    evaluated: EvalExample,
+    metric: str,
+    answer: Answer | None,
+    reason: str,
+    model_name: str,
+    prompt: Prompt | None = None,
 ) -> Sample:
-    """The judged answer of one example under one scorer, or the reason why there is none."""
+    """The judged answer of one example under one scorer, or the reason why there is none.
+
+    Without a prompt the example's inputs were it.
+    """
     example, cell = evaluated.example, evaluated.cell
+    read = prompt or Prompt(example.inputs)
     likelihoods = tuple(answer) if isinstance(answer, list) else None
     text = answer if isinstance(answer, str) else None
     scores: dict[str, float] = {}
     prediction = text
     if not reason:
         try:
-            prediction, scores = judge(example, SCORERS[metric], likelihoods, text)
+            prediction, scores = judge(example, SCORERS[metric], likelihoods, text, evaluated.table)
         except Unscorable as found:
             reason = str(found)
     return Sample(
@@ -250,7 +280,7 @@ def sample_of(
         template_id=example.template_id,
         id=f"{example.split}/{example.row_id}",
         item_group=example.item_group,
-        inputs=example.inputs,
+        inputs=read.text,
         choices=example.answer_choices or (),
         loglikelihoods=likelihoods or (),
         prediction=prediction,
@@ -258,4 +288,8 @@ def sample_of(
         targets=example.targets,
         scores=scores,
         unscored_reason=reason,
+        signature=SCORERS[metric].signature(example) if scores else "",
+        shots=read.shots,
+        dropped_shots=read.dropped,
+        slices=dict(evaluated.slices),
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mtft.structured import Table
 from mtft.tasks.records import Example
 
 Seen = Literal["seen", "held_out_language", "held_out_cluster", "held_out_pair", "unknown"]
@@ -28,6 +30,7 @@ class EvalCell:
         language_status: `trained`, `pretrained_only` or `unseen`.
         language_name: The language's English name.
         script: The language's script.
+        shots: Examples asked for before each prompt.
     """
 
     task: str
@@ -43,6 +46,7 @@ class EvalCell:
     language_status: str = "unseen"
     language_name: str = ""
     script: str = ""
+    shots: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,17 @@ class EvalExample:
         example: The row.
         template: The template's name.
         cell: Where it belongs.
+        table: What the row's text tells, where a scorer of the cell looks at it.
+        shots: Answered examples to stand before the prompt, the farthest first.
+        slices: Column → the row's value, of the columns that the card slices results by.
     """
 
     example: Example
     template: str
     cell: EvalCell
+    table: Table | None = None
+    shots: tuple[str, ...] = ()
+    slices: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,11 +79,15 @@ class Sample:
         metric: The scorer that made it.
         template: The template's name.
         id: The row's id.
-        inputs: The prompt.
+        inputs: The prompt as the model read it, shots included.
         prediction: The chosen answer or the generated text.
         target: The first reference.
         scores: Value per score of this example.
         unscored_reason: Why there are no scores; empty where there are.
+        signature: How the scores were made, where that cannot be told from the metric's name.
+        shots: Answered examples in the prompt.
+        dropped_shots: Those that did not fit into it.
+        slices: Column → the row's value.
     """
 
     model: str
@@ -96,3 +110,7 @@ class Sample:
     targets: tuple[str, ...]
     scores: dict[str, float] = field(default_factory=dict)
     unscored_reason: str = ""
+    signature: str = ""
+    shots: int = 0
+    dropped_shots: int = 0
+    slices: dict[str, str] = field(default_factory=dict)

@@ -19,7 +19,9 @@ from mtft.evaluation.aggregate import Resampling, SummaryCell, TemplateCell, sum
 from mtft.evaluation.averages import CellOf, averages, primary_metric
 from mtft.evaluation.comparisons import comparisons
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
+from mtft.evaluation.fewshot import shot_rows
 from mtft.evaluation.sample_table import read_samples, write_samples
+from mtft.evaluation.slices import slice_rows
 
 SCHEMA = 1
 RESULTS, SAMPLES = "results.json", "samples.parquet"
@@ -99,7 +101,7 @@ class EvaluationResults:
         summaries = summarise(cells, resampling)
         content = {
             "schema": SCHEMA,
-            "title": self.title or f"Zero-shot evaluation on {self.suite.get('name', 'a suite')}",
+            "title": self.title or _title(self.cells, str(self.suite.get("name", "a suite"))),
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "suite": dict(self.suite),
             "models": [asdict(model) for model in self.models],
@@ -110,8 +112,12 @@ class EvaluationResults:
             "averages": averages(summaries, cell_of),
             "comparisons": comparisons(summaries, resampling),
             "unscored": _unscored(self.samples),
-            "eval_cells": [asdict(cell) for cell in self.cells],
+            "eval_cells": [_without_default(asdict(cell)) for cell in self.cells],
             **self.extras,
+            **_filled(
+                shots=shot_rows(self.samples, self.cells),
+                slices=slice_rows(cells, resampling, self.extras.get("mixture")),
+            ),
         }
         cleaned: dict[str, Any] = _without_nan(content)
         return cleaned
@@ -144,7 +150,7 @@ class EvaluationResults:
             raise RunError(f"Results must be of schema {SCHEMA}.", found=content.get("schema"), where=path)
         own = {
             "schema", "title", "created", "suite", "models", "languages", "tasks", "cells", "summary",
-            "averages", "comparisons", "unscored", "eval_cells",
+            "averages", "comparisons", "unscored", "eval_cells", "shots", "slices",
         }  # fmt: skip
         return cls(
             samples=tuple(read_samples(folder / SAMPLES)),
@@ -159,7 +165,10 @@ class EvaluationResults:
 def examples_fingerprint(examples: Iterable[EvalExample]) -> str:
     """Hash of every evaluated prompt with its references, whatever their order."""
     rows = (
-        json.dumps([e.cell.task, e.cell.config, e.example.template_id, e.example.inputs, e.example.targets])
+        json.dumps(
+            [e.cell.task, e.cell.config, e.example.template_id, e.example.inputs, e.example.targets]
+            + ([e.shots] if e.shots else [])
+        )
         for e in examples
     )
     return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()[:16]
@@ -168,6 +177,19 @@ def examples_fingerprint(examples: Iterable[EvalExample]) -> str:
 def cells_of(examples: Iterable[EvalExample]) -> tuple[EvalCell, ...]:
     """The distinct cells of examples, in order."""
     return tuple(dict.fromkeys(e.cell for e in examples))
+
+
+def _title(cells: Sequence[EvalCell], suite: str) -> str:
+    return f"{'Few' if any(cell.shots for cell in cells) else 'Zero'}-shot evaluation on {suite}"
+
+
+def _filled(**lists: list[dict[str, Any]]) -> dict[str, Any]:
+    """The lists that are not empty: results without shots or slices say nothing of them."""
+    return {name: rows for name, rows in lists.items() if rows}
+
+
+def _without_default(cell: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in cell.items() if name != "shots" or value}
 
 
 def _cell(row: dict[str, Any]) -> EvalCell:
@@ -207,6 +229,7 @@ def _cell_row(cell: TemplateCell, resampling: Resampling) -> dict[str, Any]:
         "n_groups": len(cell.groups),
         "n_unscored": cell.n_unscored,
         "chance": cell.chance,
+        "signature": cell.signature,
     }
 
 
@@ -234,6 +257,7 @@ def _summary_row(summary: SummaryCell, cell_of: CellOf) -> dict[str, Any]:
         "chance": chance,
         "majority": summary.majority,
         "seen": cell.seen,
+        "signature": " / ".join(sorted({c.signature for c in summary.cells if c.signature})),
         "above_chance": bool(chance is not None and math.isfinite(low) and low > chance),
     }
 

@@ -19,15 +19,20 @@ _TYPES = {
     "choices": _TEXTS,
     "targets": _TEXTS,
     "loglikelihoods": pa.list_(pa.float64()),
+    "shots": pa.int32(),
+    "dropped_shots": pa.int32(),
 }
+_JSON = ("scores", "slices")
+_NEEDED = {f.name for f in fields(Sample)} - {"signature", "shots", "dropped_shots", "slices"}
 SCHEMA = pa.schema([(f.name, _TYPES.get(f.name, pa.string())) for f in fields(Sample)])
 
 
 def write_samples(samples: Sequence[Sample], path: Path) -> None:
-    """Writes the samples under a temporary name beside `path` and renames it; `scores` is JSON text."""
+    """Writes the samples under a temporary name beside `path` and renames it; mappings are JSON text."""
     path.parent.mkdir(parents=True, exist_ok=True)
     columns: dict[str, list[object]] = {f.name: [getattr(s, f.name) for s in samples] for f in fields(Sample)}
-    columns["scores"] = [json.dumps(s.scores) for s in samples]
+    for name in _JSON:
+        columns[name] = [json.dumps(getattr(s, name), ensure_ascii=False) for s in samples]
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     pq.write_table(pa.table(columns, schema=SCHEMA), temporary, compression="zstd")
     temporary.replace(path)
@@ -40,7 +45,9 @@ def read_samples(path: Path) -> list[Sample]:
         RunError: The file is missing, or no such table.
     """
     try:
-        table = pq.read_table(path, columns=SCHEMA.names)
+        # Older tables have fewer columns.
+        known = set(pq.read_schema(path).names)
+        table = pq.read_table(path, columns=[name for name in SCHEMA.names if name in known | _NEEDED])
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         raise RunError(
             "Samples must be a table that an evaluation wrote.", found=error, where=path
@@ -50,5 +57,5 @@ def read_samples(path: Path) -> list[Sample]:
 
 def _sample(row: dict[str, object]) -> Sample:
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-    values["scores"] = json.loads(str(values["scores"]))
+    values |= {name: json.loads(str(values[name])) for name in _JSON if name in values}
     return Sample(**values)  # type: ignore[arg-type]

@@ -7,33 +7,22 @@ as zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from mtft.errors import SuiteError, nearest
+from mtft.evaluation import text_scorers
 from mtft.evaluation.answers import exact_match, token_f1
-from mtft.evaluation.character_f import chrf_counts, chrf_score
+from mtft.evaluation.judgement import Judgement, Unscorable
+from mtft.evaluation.metrics.bertscore import bert_setting, bert_signature
+from mtft.evaluation.metrics.meteor import meteor_signature, wordnet_folder
+from mtft.evaluation.metrics.rouge import rouge_signature
 from mtft.evaluation.spans import parse_spans, span_counts
+from mtft.structured import KINDS, Kind, Table
 from mtft.tasks.records import Example
-
-
-class Unscorable(Exception):  # noqa: N818  (a reason, not an error)
-    """This output of this example has no score; the message is the reason."""
-
-
-class Judgement(NamedTuple):
-    """A scorer's verdict on one example.
-
-    Attributes:
-        prediction: What the model answered.
-        scores: Value per score.
-    """
-
-    prediction: str
-    scores: dict[str, float]
 
 
 def accuracy(example: Example, loglikelihoods: tuple[float, ...]) -> Judgement:
@@ -64,18 +53,6 @@ def ranking(example: Example, loglikelihoods: tuple[float, ...]) -> Judgement:
         score = float(weights @ np.arange(len(values)) / weights.sum())
     gain = float(choices.index(next(t for t in example.targets if t in choices)))
     return Judgement(choices[int(values.argmax())], {"relevance": gain, "margin": score})
-
-
-def chrf(example: Example, text: str) -> Judgement:
-    """The example's own chrF and chrF++ (0 to 100); a cell's is computed from all its counts."""
-    references = example.targets
-    return Judgement(
-        text,
-        {
-            "chrf": float(chrf_score(np.array(chrf_counts(text, references, words=False)))),
-            "chrf_pp": float(chrf_score(np.array(chrf_counts(text, references, words=True)))),
-        },
-    )
 
 
 def span_f1(example: Example, text: str) -> Judgement:
@@ -112,61 +89,112 @@ def _choices(example: Example) -> tuple[str, ...]:
     return example.answer_choices
 
 
+Outputs = Sequence[tuple[Example, str]]
+
+
 @dataclass(frozen=True)
 class Scorer:
-    """A scorer and what it needs from the model: log-likelihoods of choices, or generated text."""
+    """A scorer and what it needs.
+
+    Attributes:
+        needs: Of the model: log-likelihoods of choices, or generated text.
+        score: The function; with `kinds` it also takes the row's table.
+        kinds: Of tables that it can score; none: it looks at no table.
+        signature: How an example's scores are made, where its metrics cannot tell.
+        ready: Raises an error that says what is missing, before a model is loaded.
+        prepare: Called once with all outputs, where many at once are faster.
+    """
 
     needs: Literal["choices", "generation"]
-    score: Callable[[Example, tuple[float, ...]], Judgement] | Callable[[Example, str], Judgement]
+    score: Callable[..., Judgement]
+    kinds: tuple[Kind, ...] = ()
+    signature: Callable[[Example], str] = lambda example: ""
+    ready: Callable[[], object] = lambda: None
+    prepare: Callable[[Outputs], None] = lambda outputs: None
 
 
 SCORERS: dict[str, Scorer] = {
     "accuracy": Scorer("choices", accuracy),
     "ndcg": Scorer("choices", ranking),
-    "chrf": Scorer("generation", chrf),
+    "chrf": Scorer("generation", text_scorers.chrf),
+    "bleu": Scorer("generation", text_scorers.bleu),
+    "ter": Scorer("generation", text_scorers.ter),
+    "rouge": Scorer("generation", text_scorers.rouge, signature=lambda e: rouge_signature(e.language)),
+    "meteor": Scorer(
+        "generation", text_scorers.meteor, signature=lambda e: meteor_signature(), ready=wordnet_folder
+    ),
+    "bertscore": Scorer(
+        "generation",
+        text_scorers.bertscore,
+        signature=lambda e: bert_signature(),
+        ready=bert_setting,
+        prepare=text_scorers.bertscore_all,
+    ),
+    "parent": Scorer("generation", text_scorers.parent_of, KINDS, text_scorers.parent_signature),
+    "slot_error": Scorer(
+        "generation",
+        text_scorers.slot_error_of,
+        ("meaning_representation",),
+        text_scorers.slot_error_signature,
+    ),
+    "coverage": Scorer("generation", text_scorers.coverage_of, ("triples",), text_scorers.coverage_signature),
     "span_f1": Scorer("generation", span_f1),
-    "qa": Scorer("generation", qa),
+    "qa": Scorer("generation", qa, signature=lambda e: f"case:lc|tok:mlqa-{e.language}"),
 }
 
 
 def find_scorer(name: str, *, where: object = None) -> Scorer:
-    """The scorer of that name.
+    """The scorer of that name, ready to use.
 
     Raises:
-        SuiteError: There is none; the nearest names are given.
+        SuiteError: There is none, and the nearest names are given; or what it needs is missing.
+        MissingExtraError: The extra that it needs is not installed.
     """
     if name not in SCORERS:
         raise SuiteError(
             "A metric must have a scorer.", found=f"`{name}`", where=where, remedy=nearest(name, SCORERS)
         )
+    SCORERS[name].ready()
     return SCORERS[name]
 
 
-def unscorable_reason(example: Example, scorer: Scorer) -> str:
+def unscorable_reason(example: Example, scorer: Scorer, table: Table | None = None) -> str:
     """Why the example cannot be scored whatever the model says, or an empty string."""
-    if scorer.needs == "choices":
-        try:
-            choices = _choices(example)
-        except Unscorable as reason:
-            return str(reason)
-        return "there is only one answer choice" if len(set(choices)) < 2 else ""
+    try:
+        if scorer.needs == "choices" and len(set(_choices(example))) < 2:
+            return "there is only one answer choice"
+        _check_table(scorer, table)
+    except Unscorable as reason:
+        return str(reason)
     if scorer is SCORERS["span_f1"] and parse_spans(example.target).malformed:
         return "the target is no list of entities"
     return ""
 
 
+def _check_table(scorer: Scorer, table: Table | None) -> None:
+    if scorer.kinds and table is None:
+        raise Unscorable("the row has no table")
+    if scorer.kinds and table is not None and table.kind not in scorer.kinds:
+        raise Unscorable(f"the row's table is of kind {table.kind}, not {' or '.join(scorer.kinds)}")
+
+
 def judge(
-    example: Example, scorer: Scorer, loglikelihoods: tuple[float, ...] | None, text: str | None
+    example: Example,
+    scorer: Scorer,
+    loglikelihoods: tuple[float, ...] | None,
+    text: str | None,
+    table: Table | None = None,
 ) -> Judgement:
     """The verdict on one output.
 
     Raises:
-        Unscorable: There is no finite output, or the example has no valid target.
+        Unscorable: There is no finite output, or the example has no valid target, or no table to score by.
     """
     if scorer.needs == "choices":
         if loglikelihoods is None or not all(map(math.isfinite, loglikelihoods)):
             raise Unscorable("a log-likelihood is not finite")
-        return scorer.score(example, loglikelihoods)  # type: ignore[arg-type]
+        return scorer.score(example, loglikelihoods)
     if text is None:
         raise Unscorable("nothing was generated")
-    return scorer.score(example, text)  # type: ignore[arg-type]
+    _check_table(scorer, table)
+    return scorer.score(example, text, table) if scorer.kinds else scorer.score(example, text)

@@ -7,12 +7,13 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mtft.errors import SuiteError, TaskError, nearest
 from mtft.evaluation.cells import Asked, asked_of_mixture, asked_of_task, eval_cell
 from mtft.evaluation.drawing import cell_examples
 from mtft.evaluation.examples import EvalExample
+from mtft.evaluation.fewshot import Shots
 from mtft.evaluation.protocols import PROTOCOLS
 from mtft.evaluation.scorers import find_scorer
 from mtft.mixing import MixtureSpec
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mtft.prompting import TemplateCollection
     from mtft.tasks import CardIndex, Problems, Sources
 
+SHOT_KEYS = {"shots": "count", "shots_seed": "seed", "shots_from": "side", "shots_balanced": "balanced"}
 _SIDE_OF = {"report": "test", "trained": "test", "validation": "validation"}
 
 
@@ -40,6 +42,10 @@ class SuiteTask:
         prompt_languages: Languages of templates to take; none named: all.
         metrics: Scorers instead of the card's.
         max_items_per_cell: Instead of the suite's.
+        shots: Instead of the suite's, as are the next three.
+        shots_seed: See `Suite`.
+        shots_from: See `Suite`.
+        shots_balanced: See `Suite`.
     """
 
     SHORTHAND: ClassVar[str] = "task"
@@ -51,6 +57,10 @@ class SuiteTask:
     prompt_languages: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     max_items_per_cell: int | None = None
+    shots: int | None = None
+    shots_seed: int | None = None
+    shots_from: str | None = None
+    shots_balanced: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,10 @@ class Suite:
         seed: Of random choices in templates.
         max_items_per_cell: Most items per task and language, drawn by hash of the item group; None for all.
         max_input_tokens: Longer prompts are unscored; None takes the protocol's limit.
+        shots: Answered examples before each prompt (`mtft.evaluation.fewshot`).
+        shots_seed: Of their choice.
+        shots_from: The side that they come from: `train`, `validation`, or `either` (train, else validation).
+        shots_balanced: Whether each answer choice is the target of as many shots as any other.
         tasks: The tasks; without any, the cells of `mixture`.
         mixture: The mixture against which cells are seen or held out.
         cells: Which of the mixture's cells: `report`, `trained`, `validation`.
@@ -81,6 +95,10 @@ class Suite:
     seed: int = 0
     max_items_per_cell: int | None = None
     max_input_tokens: int | None = None
+    shots: int = 0
+    shots_seed: int = 0
+    shots_from: str = "train"
+    shots_balanced: bool = False
     tasks: tuple[SuiteTask, ...] = ()
     mixture: str | None = None
     cells: tuple[str, ...] = ("report", "trained")
@@ -133,6 +151,8 @@ class Suite:
         for items in (self.max_items_per_cell, *(entry.max_items_per_cell for entry in self.tasks)):
             if items is not None and items < 1:
                 raise SuiteError("`max_items_per_cell` must be at least 1.", found=items, where=self.path)
+        for task in (None, *self.tasks):
+            self._shots(task).check(self.side, str(self.path))
 
     def with_items(self, max_items_per_cell: int | None) -> Suite:
         """The suite with another cap, for all its tasks; None leaves it as it is."""
@@ -141,10 +161,34 @@ class Suite:
         tasks = tuple(dataclasses.replace(task, max_items_per_cell=None) for task in self.tasks)
         return dataclasses.replace(self, max_items_per_cell=max_items_per_cell, tasks=tasks)
 
+    def with_shots(self, shots: int | None, side: str | None = None) -> Suite:
+        """The suite with so many shots from that side for all its tasks; None leaves what it says.
+
+        Raises:
+            SuiteError: The number is below zero, or the side is none to take shots from.
+        """
+        asked: dict[str, Any] = {"shots": shots, "shots_from": side}
+        given = {name: value for name, value in asked.items() if value is not None}
+        cleared: dict[str, Any] = dict.fromkeys(given)
+        tasks = tuple(dataclasses.replace(task, **cleared) for task in self.tasks)
+        suite = dataclasses.replace(self, **given, tasks=tasks)
+        suite._check()
+        return suite
+
+    def _shots(self, entry: SuiteTask | None) -> Shots:
+        """What stands before the prompts of one task: its own wishes before the suite's."""
+        own = {name: getattr(entry, name, None) for name in SHOT_KEYS}
+        values = {name: getattr(self, name) if value is None else value for name, value in own.items()}
+        return Shots(**{field: values[name] for name, field in SHOT_KEYS.items()})
+
     @property
     def fingerprint(self) -> str:
         """Hash of everything in the file that decides what is evaluated."""
         content = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("path", "title")}
+        if not any(self._shots(entry).count for entry in (None, *self.tasks)):
+            for mapping in (content, *content["tasks"]):
+                for name in SHOT_KEYS:
+                    del mapping[name]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def examples(
@@ -186,17 +230,19 @@ class Suite:
         """Tasks (one language each) with the suite's wishes for them."""
         if not self.tasks:
             assert trained is not None  # `_check`: no tasks, then a mixture
-            return asked_of_mixture(
+            cells = asked_of_mixture(
                 trained,
                 self.cells,
                 most_trained=self.trained_languages_per_task,
                 templates=self.templates,
                 max_items=self.max_items_per_cell,
             )
+            return [dataclasses.replace(cell, shots=self._shots(None)) for cell in cells]
         asked = []
         for entry in self.tasks:
             items = entry.max_items_per_cell or self.max_items_per_cell
-            asked += asked_of_task(entry, index, collection, items, where=str(self.path))
+            cells = asked_of_task(entry, index, collection, items, where=str(self.path))
+            asked += [dataclasses.replace(cell, shots=self._shots(entry)) for cell in cells]
         self._refuse_overlap(asked, trained)
         return asked
 

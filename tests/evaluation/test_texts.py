@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sacrebleu.metrics import CHRF
 
 from mtft.evaluation.answers import answer_tokens, exact_match, normalised, token_f1
-from mtft.evaluation.character_f import CHRF_6, CHRF_PLUS_PLUS, chrf_score
+from mtft.evaluation.metrics.character_f import CHRF_6, CHRF_PLUS_PLUS, chrf_score
 from mtft.evaluation.ranking import ndcg, reciprocal_rank
 from mtft.evaluation.spans import parse_spans, span_counts
 

@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sacrebleu.metrics import CHRF
 
+from mtft.evaluation.examples import Sample
+from mtft.evaluation.metrics.base import Rows, per_row, reference_count
+
 _BETA_SQUARED = 4.0
 
 
@@ -23,6 +26,19 @@ class ChrfCounts(CHRF):  # type: ignore[misc]
         known = self._extract_reference_info([self._preprocess_segment(r) for r in references])
         found = self._compute_segment_statistics(self._preprocess_segment(prediction), known)
         return np.array(found, dtype=np.float64)
+
+
+def chrf_signature(samples: Sequence[Sample], *, words: bool) -> str:
+    """The signature that sacrebleu gives of samples."""
+    metric = CHRF_PLUS_PLUS if words else CHRF_6
+    metric.num_refs = reference_count(samples)
+    return str(metric.get_signature().format())
+
+
+def chrf_rows(samples: Sequence[Sample], *, words: bool) -> Rows:
+    """Counts of each sample."""
+    counts = [chrf_counts(s.prediction or "", s.targets, words=words) for s in samples]
+    return per_row(samples, counts, 24 if words else 18)
 
 
 def chrf_score(counts: NDArray[np.float64]) -> NDArray[np.float64]:

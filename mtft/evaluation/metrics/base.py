@@ -1,0 +1,99 @@
+"""What a metric is: statistics per unit that add up over item groups, a number from their sum, a signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from mtft.evaluation.examples import Sample
+from mtft.statistics import FloatArray, Statistic, ratio
+
+VARYING = -1  # samples with different numbers of references
+
+
+class Rows(NamedTuple):
+    """The scored units of a cell: rows, or queries in ranking.
+
+    Attributes:
+        ids: What each unit is, equal across models: row id, or the query's item group.
+        groups: Item group of each unit.
+        statistics: (units, d) float64, to be summed over any set of units.
+    """
+
+    ids: list[str]
+    groups: list[str]
+    statistics: FloatArray
+
+
+class CorpusScore(NamedTuple):
+    """A score with how it was made, in sacrebleu's form `nrefs:3|case:lc|tok:13a|…`."""
+
+    value: float
+    signature: str
+
+
+def reference_count(samples: Sequence[Sample]) -> int:
+    """How many references each sample has; `VARYING` where that differs."""
+    counts = {len(s.targets) for s in samples}
+    return counts.pop() if len(counts) == 1 else VARYING
+
+
+def kept_signature(samples: Sequence[Sample]) -> str:
+    """What the samples' scorer noted of itself, with the number of references; several where they differ."""
+    made = " / ".join(sorted({s.signature for s in samples if s.signature}))
+    if not made or made.startswith("nrefs:"):
+        return made
+    count = reference_count(samples)
+    return f"nrefs:{'var' if count == VARYING else count}|{made}"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number per cell.
+
+    Attributes:
+        name: In results and reports.
+        rows: Statistics of scored samples.
+        value: From summed statistics (..., d) to values (...).
+        top: The best value: 1, or 100 for chrF; the largest where less is better.
+        is_mean: The value is a mean over units, each in [0, 1]: statistics are (value, 1).
+        choice: Scored against chance.
+        signature: References, casing, tokenisation and version, from scored samples; empty where the name
+            says it all.
+    """
+
+    name: str
+    rows: Callable[[Sequence[Sample]], Rows]
+    value: Statistic = ratio
+    top: float = 1.0
+    is_mean: bool = True
+    choice: bool = False
+    signature: Callable[[Sequence[Sample]], str] = kept_signature
+
+
+def per_row(samples: Sequence[Sample], statistics: Sequence[Sequence[float]], width: int) -> Rows:
+    """One unit per sample."""
+    table = np.array(statistics, dtype=np.float64).reshape(len(samples), width)
+    return Rows([s.id for s in samples], [s.item_group for s in samples], table)
+
+
+def mean_of(score: str) -> Callable[[Sequence[Sample]], Rows]:
+    """The mean of one of the samples' scores."""
+
+    def rows(samples: Sequence[Sample]) -> Rows:
+        return per_row(samples, [(s.scores[score], 1.0) for s in samples], 2)
+
+    return rows
+
+
+def ratio_of(parts: Sequence[str], whole: str) -> Callable[[Sequence[Sample]], Rows]:
+    """The sum of some of the samples' counts over the sum of another."""
+
+    def rows(samples: Sequence[Sample]) -> Rows:
+        counts = [(sum(s.scores[part] for part in parts), s.scores[whole]) for s in samples]
+        return per_row(samples, counts, 2)
+
+    return rows
