@@ -9,7 +9,7 @@ from mtft.reporting.markup import Html, breakable, el, identifier, join
 from mtft.reporting.results import Results
 from mtft.reporting.samples import Answer, Sample, right
 from mtft.reporting.tables import Cell, Table, language_label
-from mtft.reporting.wording import metric_name
+from mtft.reporting.wording import metric_name, plural
 
 MAX_INPUT = 1600
 MAX_ANSWER = 400
@@ -65,8 +65,11 @@ def sample_card(sample: Sample) -> Html:
     """One example: what the model read, the choices, the target, and each model's answer."""
     prompts = f" · prompt in {sample.prompt_language}" if sample.prompt_language else ""
     config = f"{sample.config} · " if sample.config else ""
-    head = el("header", el("b", sample.template or "no template"), f" {config}{sample.id}{prompts}")
-    inputs = el("pre", clipped(sample.inputs, MAX_INPUT), dir="auto") if sample.inputs else None
+    shots = f" · {plural(sample.shots, 'shot')}" if sample.shots else ""
+    head = el("header", el("b", sample.template or "no template"), f" {config}{sample.id}{prompts}{shots}")
+    # The evaluated inputs stand behind the shots, at the end.
+    shown = (clipped_before if sample.shots else clipped)(sample.inputs, MAX_INPUT)
+    inputs = el("pre", shown, dir="auto") if sample.inputs else None
     choices = _choices(sample) if sample.choices else None
     targets = " / ".join(sample.targets)
     target = el("p", el("i", "target"), el("span", clipped(targets, MAX_ANSWER), dir="auto"), class_="answer")
@@ -78,6 +81,13 @@ def clipped(value: str, limit: int) -> str:
     if len(value) <= limit:
         return value
     return f"{value[:limit]} … ({len(value) - limit:,} more characters)"
+
+
+def clipped_before(value: str, limit: int) -> str:
+    """The text's last `limit` characters with the number of those left out before them."""
+    if len(value) <= limit:
+        return value
+    return f"({len(value) - limit:,} characters before) … {value[-limit:]}"
 
 
 def _choices(sample: Sample) -> Html:

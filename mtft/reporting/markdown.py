@@ -10,6 +10,8 @@ from mtft.reporting.mixture import mixture_tables
 from mtft.reporting.page import QUESTION
 from mtft.reporting.plain import tables_of
 from mtft.reporting.results import Results
+from mtft.reporting.shots import shots_fact, shots_tables
+from mtft.reporting.slices import slice_tables
 from mtft.reporting.tables import Table
 from mtft.reporting.wording import Scales
 
@@ -39,6 +41,8 @@ def _tables(results: Results, scales: Scales) -> Iterable[Table]:
     yield tables.controls(results, scales)
     yield tables.scores(results, scales)
     yield tables.scores(results, scales, primary=False)
+    yield from slice_tables(results, scales)
+    yield from shots_tables(results)
     extras = results.extras
     yield from tables_of("vocabulary_overlap", "Vocabulary overlap", extras.get("vocabulary_overlap"))
     yield from mixture_tables(extras.get("mixture"))
@@ -52,6 +56,7 @@ def _facts(results: Results) -> str:
         "Suite": suite.get("name"),
         "Protocol": suite.get("protocol"),
         "Items per cell": f"at most {limit}" if limit is not None else "all",
+        "Shots": shots_fact(results),
         "Made": results.created,
         "Models": ", ".join(m.name + (f" ({m.path})" if m.path else "") for m in results.models),
     }
@@ -74,9 +79,8 @@ def _reproduce(results: Results) -> str:
     command = str(known.pop("command", "") or "")
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", command)), default=0))
     block = f"## Reproduce\n\n{fence}sh\n{command}\n{fence}" if command else ""
-    return "\n\n".join(
-        part for part in (block, *map(_titled, tables_of("settings", "Versions and settings", known))) if part
-    )
+    shown = [*tables_of("settings", "Versions and settings", known), tables.signatures(results)]
+    return "\n\n".join(part for part in (block, *(_titled(table) for table in shown if table.rows)) if part)
 
 
 def _titled(table: Table) -> str:

@@ -15,6 +15,8 @@ from mtft.reporting.mixture import mixture_tables
 from mtft.reporting.plain import tables_of
 from mtft.reporting.results import Model, Results
 from mtft.reporting.samples import Sample
+from mtft.reporting.shots import shots_fact, shots_tables
+from mtft.reporting.slices import TITLE, slice_tables
 from mtft.reporting.wording import HELD_OUT, MARKS, Scales, words
 
 QUESTION = "Does it generalise to languages and tasks it was not finetuned on?"
@@ -72,6 +74,7 @@ def _masthead(results: Results) -> Html:
         "suite": suite.get("name"),
         "protocol": suite.get("protocol"),
         "items per cell": f"at most {limit:,}" if isinstance(limit, int) else "all",
+        "shots": shots_fact(results),
         "made": results.created,
     }
     shown = (el("span", el("i", name), str(value)) for name, value in facts.items() if value)
@@ -158,6 +161,8 @@ def _sections(results: Results, scales: Scales, samples: Sequence[Sample]) -> li
         ),
         _controls_section(results, scales),
         _scores_section(results, scales),
+        _extra_section(TITLE, slice_tables(results, scales), "Scores by the values of columns of the rows."),
+        _extra_section("Shots", shots_tables(results), "Answered examples before each prompt."),
         _extra_section(
             "Vocabulary overlap",
             tables_of("vocabulary_overlap", "Vocabulary overlap", results.extras.get("vocabulary_overlap")),
@@ -299,6 +304,7 @@ def _reproduce_section(results: Results) -> Html | None:
     command = known.pop("command", None)
     facts = {words(k): v for k, v in results.suite.items() if v is not None}
     shown = tables_of("suite", "suite", facts) + tables_of("reproduce", "Reproduce", known)
+    shown += [table for table in (tables.signatures(results),) if table.rows]
     if not shown and not command:
         return None
     block = el("pre", command, class_="command") if command else None

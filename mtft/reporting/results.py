@@ -84,12 +84,30 @@ class Summary(_Keyed):
     chance: float | None = None
     majority: float | None = None
     seen: str = "seen"
+    signature: str = ""
     above_chance: bool = False
 
     @property
     def held_out(self) -> bool:
         """Whether the language, the cluster or the pair was kept out of finetuning, as far as is known."""
         return self.seen.startswith("held_out")
+
+
+@dataclass(frozen=True)
+class SliceScore(_Keyed):
+    """One model's score on the rows of a cell that have one value in a column.
+
+    An empty `slice` stands for all values that training saw, or did not see.
+    """
+
+    model: str = ""
+    column: str = ""
+    slice: str = ""
+    seen: str = ""
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: float | None = None
 
 
 @dataclass(frozen=True)
@@ -181,6 +199,7 @@ class Results:
     controls: tuple[Mapping[str, Any], ...]
     problems: Mapping[str, Any]
     reproduce: Mapping[str, Any]
+    slices: tuple[SliceScore, ...] = ()
     extras: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -212,9 +231,10 @@ class Results:
             controls=_controls(results),
             problems=_mapping(results, "problems"),
             reproduce=_mapping(results, "reproduce"),
+            slices=_records(SliceScore, results, "slices"),
             extras={
                 k: results[k]
-                for k in ("vocabulary_overlap", "mixture", "training", "unscored")
+                for k in ("vocabulary_overlap", "mixture", "training", "unscored", "shots")
                 if results.get(k)
             },
         )

@@ -26,6 +26,7 @@ COLUMNS = (
     "targets",
     "scores",
     "unscored_reason",
+    "shots",
 )
 MAX_SHOWN = 900
 PER_CELL = 3
@@ -56,6 +57,7 @@ class Sample:
     choices: tuple[str, ...]
     targets: tuple[str, ...]
     answers: tuple[Answer, ...]
+    shots: int = 0
 
 
 def read_samples(path: Path, *, focus: str | None, per_cell: int = PER_CELL) -> list[Sample]:
@@ -157,6 +159,7 @@ def _sample(table: pa.Table, rows: Iterable[int]) -> Sample:
         choices=tuple(str(c) for c in first["choices"] or ()),
         targets=tuple(str(t) for t in targets),
         answers=tuple(_answer(record) for record in records),
+        shots=int(first["shots"] or 0),
     )
 
 

@@ -277,6 +277,19 @@ def happened(problems: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in problems.items() if value not in (0, None, "", [], {})}
 
 
+def signatures(results: Results) -> Table:
+    """How scores were made: references, casing, tokenisation and versions, per metric and task."""
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for row in sorted(results.summary, key=lambda s: _key_order(results, s.key)):
+        if row.signature:
+            found.setdefault((row.metric, row.signature), {})[row.task] = None
+    rows = [
+        (Cell(metric_name(metric)), Cell(", ".join(tasks)), Cell(signature))
+        for (metric, signature), tasks in found.items()
+    ]
+    return plain_table("signatures", "How scores were made", ("metric", "tasks", "signature"), rows)
+
+
 def unscored(results: Results) -> Table:
     """Examples that could not be scored, per model, task and language."""
     rows = [

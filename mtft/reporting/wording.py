@@ -10,6 +10,17 @@ METRICS = {
     "accuracy": "accuracy",
     "chrf": "chrF",
     "chrf_pp": "chrF++",
+    "bleu": "BLEU",
+    "bleu_lc": "BLEU, lower case",
+    "ter": "TER (less is better)",
+    "rouge_l": "ROUGE-L",
+    "meteor": "METEOR",
+    "bertscore": "BERTScore",
+    "parent": "PARENT",
+    "parent_precision": "PARENT precision",
+    "parent_recall": "PARENT recall",
+    "slot_error": "slot error (less is better)",
+    "coverage": "triple coverage",
     "accuracy_above_chance": "accuracy, 0 = chance",
     "mrr": "MRR",
     "span_f1": "span F1",
@@ -54,10 +65,12 @@ FRACTIONS = frozenset(
             "f1",
             "exact_match",
         ),
+        *("rouge_l", "meteor", "bertscore", "parent", "parent_precision", "parent_recall"),
+        *("slot_error", "slots_missing", "slots_added", "slots_repeated", "coverage", "values_said"),
     }
 )
 """Metrics of at most 1, shown in per cent."""
-POINTS = frozenset({"chrf", "chrf_pp", "bleu", "spbleu", "ter"})
+POINTS = frozenset({"chrf", "chrf_pp", "bleu", "bleu_lc", "spbleu", "ter"})
 """Metrics of 0 to 100, however small their values happen to be."""
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from synthetic_results import build_results
+
+from tests.reporting.synthetic_results import build_results
 
 
 @pytest.fixture

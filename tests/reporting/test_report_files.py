@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from synthetic_results import build_results, build_samples
 
 from mtft.errors import RunError
 from mtft.reporting import Results, read_results, write_report
 from mtft.reporting.wording import Scales
+from tests.reporting.synthetic_results import build_results, build_samples
 
 GOLDEN = Path(__file__).parent / "golden" / "report.md"
 LOADING = {"src", "href", "srcset", "poster", "action", "formaction", "data", "background", "xlink:href"}

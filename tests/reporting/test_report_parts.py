@@ -11,7 +11,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from synthetic_results import build_samples
 
 from mtft.errors import RunError
 from mtft.reporting import Results, answer, write_report
@@ -25,6 +24,7 @@ from mtft.reporting.plots import axis_of
 from mtft.reporting.results import Comparison, Summary
 from mtft.reporting.samples import read_samples
 from mtft.reporting.wording import Scales
+from tests.reporting.synthetic_results import build_samples
 
 CSS = (files("mtft.reporting") / "report.css").read_text(encoding="utf-8")
 
