@@ -23,9 +23,15 @@ def evaluate(
         str | None, typer.Option(help="Scoring protocol; default: the suite's, else the model family's.")
     ] = None,
     max_items_per_cell: Annotated[int | None, typer.Option(help="Default: the suite's own.")] = None,
+    shots: Annotated[
+        int | None, typer.Option(help="Answered examples before each prompt; default: the suite's own.")
+    ] = None,
+    shots_from: Annotated[
+        str | None, typer.Option(help="Their side: train, validation or either; default: the suite's own.")
+    ] = None,
     batch_tokens: Annotated[int, typer.Option(help="Tokens per batch.")] = 8192,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the draw of items; default: the suite's own.")
+        int | None, typer.Option(help="Seed of random choices in templates; default: the suite's own.")
     ] = None,
     self_check: Annotated[int, typer.Option(help="Check the fast scoring on so many examples per task.")] = 0,
     strict: Strict = False,
@@ -44,6 +50,8 @@ def evaluate(
             prompts=[str(folder) for folder in prompts],
             protocol=protocol,
             max_items_per_cell=max_items_per_cell,
+            shots=shots,
+            shots_from=shots_from,
             batch_tokens=batch_tokens,
             seed=seed,
             self_check=self_check,

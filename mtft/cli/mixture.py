@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,8 @@ from mtft.errors import MtftError
 from mtft.resources import builtin_folder, cache_folder
 
 if TYPE_CHECKING:
-    from mtft.mixing import BuiltMixture, LengthMeasure, MixtureCells, MixtureSpec
+    from mtft.encoding import Encoder, Filling
+    from mtft.mixing import BuiltMixture, LengthMeasure, Mixture, MixtureCells, MixtureSpec
     from mtft.tasks import Task
 
 app = typer.Typer(help="Mixtures: list, describe, build, export.", no_args_is_help=True)
@@ -58,6 +60,18 @@ def describe(
         int | None, typer.Option(help="Examples to describe; default: one pass.", min=1)
     ] = None,
     cells: Annotated[bool, typer.Option("--cells", help="Only name the cells; reads no data.")] = False,
+    declared: Annotated[
+        bool | None,
+        typer.Option(
+            "--declared/--built",
+            help="What the cards declare, reading no data, or what was built; default: declared where a source "
+            "is on the Hub.",
+        ),
+    ] = None,
+    packing: Annotated[
+        bool,
+        typer.Option("--packing", help="Only say how full packs of several capacities would be."),
+    ] = False,
     model: Model = None,
     data_root: DataRoot = None,
     prompts: Prompts = [],  # noqa: B006  # typer copies it
@@ -65,7 +79,9 @@ def describe(
     strict: Strict = False,
     as_json: Json = False,
 ) -> None:
-    """Sources, what is held out, and the table of proportions; rows are rendered if they are not yet."""
+    """Sources, what is held out, and the table of proportions; local rows are rendered if they are not yet,
+    and nothing is downloaded.
+    """
     from mtft.mixing import Mixture, MixtureSpec
 
     spec = MixtureSpec.load(name)
@@ -73,13 +89,74 @@ def describe(
     if cells:
         _say_cells(found, as_json=as_json)
         return
+    if not packing and (_is_remote(found) if declared is None else declared):
+        _say_declared(spec, found, as_json=as_json)
+        return
     built = _build(spec, found, data_root, cache_dir, strict=strict, progress=not as_json)
-    mixture = Mixture(built, built.index(_measure(model)))
-    if as_json:
+    encoder = _encoder(model)
+    mixture = Mixture(built, built.index(None if encoder is None else encoder.measure))
+    if packing:
+        _say_packing(
+            mixture, ["causal", "seq2seq"] if encoder is None else [encoder.kind], positions, as_json=as_json
+        )
+    elif as_json:
         say_json(mixture.manifest(positions))
     else:
-        say(mixture.describe(positions, width=min(max(console().width, 80), MOST_WIDTH)).rstrip())
+        say(mixture.describe(positions, width=_width()).rstrip())
         _note_problems(built.problems.as_dict())
+
+
+def _width() -> int:
+    return min(max(console().width, 80), MOST_WIDTH)
+
+
+def _is_remote(cells: MixtureCells) -> bool:
+    """Whether rows of a cell would have to be downloaded."""
+    return any(task.card.source.id is not None for task in (*cells.evaluated,))
+
+
+def _say_declared(spec: MixtureSpec, cells: MixtureCells, *, as_json: bool) -> None:
+    from mtft.mixing import declare, describe_declared
+
+    declaration = declare(spec, cells)
+    if as_json:
+        say_json(declaration.as_dict())
+    else:
+        say(describe_declared(declaration, _width()).rstrip())
+
+
+def _say_packing(mixture: Mixture, kinds: Sequence[str], positions: int | None, *, as_json: bool) -> None:
+    """How full packs of several capacities are, per kind of model; the proposed capacity is marked."""
+    from mtft.encoding import SAMPLE, WINDOW, fillings
+
+    rows = positions or min(len(mixture), SAMPLE)
+    found = {kind: fillings(mixture, kind, rows) for kind in kinds}
+    unit = mixture.index.length_unit
+    if as_json:
+        per_kind = {
+            kind: [{**asdict(each), "proposed": each is best} for each in each_kind]
+            for kind, (each_kind, best) in found.items()
+        }
+        say_json({"positions": rows, "window": WINDOW, "length_unit": unit, **per_kind})
+        return
+    if unit == "bytes":
+        note("Capacities are in bytes as well: name a model with --model for tokens.")
+    for kind, (each_kind, best) in found.items():
+        say(f"{kind}: the first {rows:,} positions, packed in windows of {WINDOW:,}; lengths in {unit}")
+        columns = ("capacity", "full", "packs", "examples per pack", f"{unit} per example", "dropped", "")
+        say_table(columns, (_packing_row(each, each is best) for each in each_kind), numeric=columns[1:-1])
+
+
+def _packing_row(filling: Filling, proposed: bool) -> tuple[str, ...]:
+    return (
+        " + ".join(map(str, filling.capacities)),
+        " + ".join(f"{share:.1%}" for share in filling.utilisation),
+        f"{filling.packs:,}",
+        f"{filling.examples_per_pack:.1f}",
+        f"{filling.tokens_per_example:.1f}",
+        f"{filling.dropped:,}",
+        "proposed" if proposed else "",
+    )
 
 
 def _say_cells(cells: MixtureCells, *, as_json: bool) -> None:
@@ -104,6 +181,10 @@ def _say_cells(cells: MixtureCells, *, as_json: bool) -> None:
 def build(
     name: Name,
     model: Model = None,
+    online: Annotated[
+        bool,
+        typer.Option("--online", help="Download from the Hub what its cache lacks; otherwise nothing is."),
+    ] = False,
     data_root: DataRoot = None,
     prompts: Prompts = [],  # noqa: B006  # typer copies it
     cache_dir: CacheDir = None,
@@ -115,7 +196,7 @@ def build(
 
     spec = MixtureSpec.load(name)
     cells = spec.resolve(index_of(prompts), collection_of(prompts))
-    built = _build(spec, cells, data_root, cache_dir, strict=strict, progress=not as_json)
+    built = _build(spec, cells, data_root, cache_dir, strict=strict, progress=not as_json, online=online)
     manifest = Mixture(built, built.index(_measure(model))).manifest()
     if as_json:
         say_json(manifest)
@@ -161,17 +242,23 @@ def _build(
     *,
     strict: bool,
     progress: bool,
+    online: bool = False,
 ) -> BuiltMixture:
     from mtft.mixing import build_mixture
 
     folder = cache_dir or cache_folder() / "mixtures"
-    return build_mixture(
-        spec, cells, sources_of(data_root, strict=strict), folder, progress and sys.stdout.isatty()
-    )
+    sources = replace(sources_of(data_root, strict=strict), offline=not online)
+    return build_mixture(spec, cells, sources, folder, progress and sys.stdout.isatty())
 
 
 def _measure(model: str | None) -> LengthMeasure | None:
-    """Lengths by a model's tokenizer; the model itself is not loaded."""
+    """Lengths by a model's tokenizer."""
+    encoder = _encoder(model)
+    return None if encoder is None else encoder.measure
+
+
+def _encoder(model: str | None) -> Encoder | None:
+    """The encoder of a model, which is not loaded itself."""
     if model is None:
         return None
     from transformers import AutoConfig, AutoTokenizer
@@ -184,7 +271,7 @@ def _measure(model: str | None) -> LengthMeasure | None:
     except (OSError, ValueError) as error:
         rule = "A model must be a folder or a Hub id with a configuration and a tokenizer."
         raise MtftError(rule, found=str(error).partition("\n")[0], where=model) from error
-    return encoder_for(config, tokenizer).measure
+    return encoder_for(config, tokenizer)
 
 
 def _say_dropped(dropped: Mapping[str, int]) -> None:

@@ -26,6 +26,7 @@ from mtft.cli.output import note, say, say_json, say_table
 if TYPE_CHECKING:
     from mtft.tasks import Problems, Task, TaskCard
 
+MOST_CELLS = 60  # of a card with thousands of directions; JSON holds all
 app = typer.Typer(help="Task cards: list, show, count and print rows.", no_args_is_help=True)
 
 
@@ -34,10 +35,19 @@ def list_(
     cluster: Annotated[str | None, typer.Option(help="Only tasks of this cluster.")] = None,
     language: Annotated[str | None, typer.Option(help="Only tasks that have this language.")] = None,
     prompts: Prompts = [],  # noqa: B006  # typer copies it
+    markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="Print the tables of docs/library.md: templates and sources too."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """The tasks, with cluster, languages, licence and source."""
+    from mtft.tasks.library import library_tables
+
     index = index_of(prompts)
+    if markdown:
+        say(library_tables(index, collection_of(prompts)))
+        return
     cards = [index.get(name) for name in index.names()]
     rows = [
         _summary(card)
@@ -85,7 +95,10 @@ def show(
 
     chosen_side = side_of(side)
     card = index_of(prompts).get(task)
-    chosen = card.tasks(languages=language or None, collection=collection_of(prompts))
+    collection = collection_of(prompts)
+    # A new card may have no templates yet.
+    templates: list[str] | None = None if (card.dataset, card.subset) in collection.keys() else []  # noqa: SIM118
+    chosen = card.tasks(languages=language or None, templates=templates, collection=collection)
     problems, sources = Problems(strict=strict), sources_of(data_root, strict=strict)
     facts = _card_facts(card, chosen)
     if count:
@@ -109,6 +122,7 @@ def _card_facts(card: TaskCard, tasks: Iterable[Task]) -> dict[str, Any]:
     given = {f.name: _plain(getattr(card, f.name)) for f in dataclasses.fields(card)}
     cells = list(tasks)
     templates = {template.id: template for cell in cells for template in cell.templates}
+    given["declared"] = _declared(card)
     return {
         **{name: value for name, value in given.items() if value not in (None, "", [], {}, ())},
         "cells": [{"config": cell.config, "language": cell.language} for cell in cells],
@@ -116,10 +130,28 @@ def _card_facts(card: TaskCard, tasks: Iterable[Task]) -> dict[str, Any]:
     }
 
 
+def _declared(card: TaskCard) -> list[dict[str, str]]:
+    """What the card states without the data, each with its source; nothing for files at hand."""
+    stated = card.declared
+    rows = ", ".join(f"{split} {number:,}" for split, number in stated.sizes.rows.items())
+    facts = (
+        ("id", card.source.id or "", stated.id),
+        ("columns", ", ".join(card.columns), stated.columns),
+        ("rows", rows or "unknown until downloaded", stated.sizes),
+    )
+    at_hand = card.source.id is None
+    return [
+        {"what": what, "declared": known, "known_from": fact.source}
+        for what, known, fact in facts
+        if fact.verified or not at_hand
+    ]
+
+
 def _plain(value: Any) -> Any:
     """Dataclasses as mappings without what is not set; paths as text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        inner = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        given = [f.name for f in dataclasses.fields(value) if not f.metadata.get("own")]
+        inner = {name: _plain(getattr(value, name)) for name in given}
         return {name: item for name, item in inner.items() if item not in (None, "", [], {})}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
@@ -135,15 +167,18 @@ def _counts(task: Task, sources: Any, problems: Problems) -> dict[str, Any]:
 
 
 def _print(facts: Mapping[str, Any]) -> None:
-    tables = {"cells", "templates", "rows", "examples"}
+    tables = {"declared", "cells", "templates", "rows", "examples"}
     for name, value in facts.items():
         if name not in tables and name != "problems":
             say(f"{name}: {_line(value)}")
-    for name in ("cells", "templates", "rows"):
+    for name in ("declared", "cells", "templates", "rows"):
         if facts.get(name) and not (name == "cells" and facts.get("rows")):
             say("", f"{name}:")
             columns = list(facts[name][0])
-            say_table(columns, ([row[c] for c in columns] for row in facts[name]), numeric=SIDES)
+            shown = facts[name][:MOST_CELLS] if name == "cells" else facts[name]
+            say_table(columns, ([row[c] for c in columns] for row in shown), numeric=SIDES)
+            if len(shown) < len(facts[name]):
+                say(f"… and {len(facts[name]) - len(shown):,} more")
     for example in facts.get("examples", ()):
         say("", *(f"{name}: {_line(value)}" for name, value in example.items()))
     for message in facts.get("problems", {}).get("samples", ()):

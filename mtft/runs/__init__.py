@@ -1,6 +1,7 @@
 """Whole runs: rows → mixture → base model → evaluation → finetuning → evaluation → report."""
 
 from mtft.runs.arguments import EvaluateArguments, RunArguments
+from mtft.runs.data_to_text import DataToTextArguments, data_to_text, read_data_to_text
 from mtft.runs.evaluate import evaluate_model
 from mtft.runs.launching import readable_errors
 from mtft.runs.run import Run
@@ -8,12 +9,15 @@ from mtft.runs.settings import read_arguments, read_settings
 from mtft.runs.study import StudyArguments, read_study, study
 
 __all__ = [
+    "DataToTextArguments",
     "EvaluateArguments",
     "Run",
     "RunArguments",
     "StudyArguments",
+    "data_to_text",
     "evaluate_model",
     "read_arguments",
+    "read_data_to_text",
     "read_settings",
     "read_study",
     "readable_errors",

@@ -23,9 +23,26 @@ class RunArguments:
         default=4096,
         metadata={"help": "Most entries of the tokenizer that is trained for a built-in size."},
     )
+    add_tags: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Linearisation styles whose tags become tokens of the model, such as unified."},
+    )
     mixture: str = field(default="mini_xp3", metadata={"help": "Name or path of the training mixture."})
     suite: str | None = field(
         default=None, metadata={"help": "Name or path of the evaluation suite; default: the mixture's name."}
+    )
+    templates: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Names or patterns of templates to train and score, in place of the mixture's."},
+    )
+    sample: str | None = field(
+        default=None,
+        metadata={
+            "help": "Train on so many items of each cell, 32 or 5%, in place of what the mixture says."
+        },
+    )
+    stratify: str | None = field(
+        default=None, metadata={"help": "Column whose values share the sample evenly, such as category."}
     )
     data_root: str | None = field(
         default=None,
@@ -104,6 +121,12 @@ class EvaluateArguments:
     )
     max_items_per_cell: int | None = field(default=None, metadata={"help": "Default: the suite's own."})
     batch_tokens: int = field(default=8192, metadata={"help": "Tokens per batch."})
+    shots: int | None = field(
+        default=None, metadata={"help": "Answered examples before each prompt; default: the suite's own."}
+    )
+    shots_from: str | None = field(
+        default=None, metadata={"help": "Their side: train, validation or either; default: the suite's own."}
+    )
     seed: int | None = field(
         default=None, metadata={"help": "Seed of random choices in templates; default: the suite's."}
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from pathlib import Path
 
 from mtft.evaluation import EvalExample, Suite
-from mtft.mixing import BuiltMixture, MixtureSpec, build_mixture
+from mtft.mixing import BuiltMixture, MixtureSpec, Sampling, build_mixture
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder, cache_folder, data_root
 from mtft.runs.arguments import RunArguments
@@ -65,6 +65,10 @@ class RunData:
         return chain.from_iterable(self.built.texts() for _ in repeat(None))
 
 
+def _sampling(run: RunArguments) -> Sampling | None:
+    return replace(Sampling.parse(run.sample), stratify=run.stratify) if run.sample else None
+
+
 def prepare_data(run: RunArguments) -> RunData:
     """Cards, templates, mixture and suite; the main process renders the mixture, the others find it in the cache.
 
@@ -72,7 +76,7 @@ def prepare_data(run: RunArguments) -> RunData:
         MtftError: Anything the user gave is unknown, missing or malformed.
     """
     library = Library.open(run.prompts, run.data_root, strict=run.strict)
-    spec = MixtureSpec.load(run.mixture)
+    spec = MixtureSpec.load(run.mixture).with_templates(run.templates).with_sample(_sampling(run))
     cells = spec.resolve(library.cards, library.templates)
     suite = Suite.load(run.suite or spec.name).with_items(run.max_items_per_cell) if run.evaluate else None
     problems = Problems(strict=run.strict)

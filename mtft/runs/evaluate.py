@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from mtft.evaluation import EngineSettings, Suite
@@ -24,6 +25,9 @@ def evaluate_model(arguments: EvaluateArguments) -> Path:
     """
     library = Library.open(arguments.prompts, arguments.data_root, strict=arguments.strict)
     suite = Suite.load(arguments.suite).with_items(arguments.max_items_per_cell)
+    suite = suite.with_shots(arguments.shots, arguments.shots_from)
+    if arguments.seed is not None:
+        suite = replace(suite, seed=arguments.seed)
     problems = Problems(strict=arguments.strict)
     examples = suite.examples(library.cards, library.templates, library.sources, problems)
     folder = Path(arguments.output_dir)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,9 +13,10 @@ from transformers import set_seed
 from transformers.integrations import deepspeed as library_deepspeed
 
 from mtft.encoding import train_tokenizer
-from mtft.modeling import SIZES, LoadedModel, build_model, load_model, save_model
+from mtft.modeling import SIZES, LoadedModel, add_tags, build_model, load_model, merge_adapter, save_model
 from mtft.runs.arguments import RunArguments
 from mtft.runs.folder import RunFolder, once, write_atomically
+from mtft.structured.linearize import tags
 from mtft.training import PretrainArguments, pretrain
 
 logger = logging.getLogger(__name__)
@@ -58,12 +59,32 @@ def prepare_base(
         texts: What a built-in size's tokenizer is trained on.
         documents: What it is pretrained on.
         seed: Of weights and pretraining.
+
+    Raises:
+        StructureError: Tags of an unknown style are to be added.
     """
+    added = tags(*run.add_tags) if run.add_tags else ()
     if not is_built_in(run.model):
-        return run.model
+        if not added:
+            return run.model
+        mark = folder.base / "tags.json"
+        once(mark.exists, lambda: _tag_base(run, folder.base, mark, added))
+        return folder.base
     mark = folder.base / "pretraining.json"
     once(mark.exists, lambda: _make_base(run, folder.base, mark, texts, documents, seed))
     return folder.base
+
+
+def _tag_base(run: RunArguments, place: Path, mark: Path, added: Sequence[str]) -> None:
+    """A copy of the given model whose tokenizer knows the tags."""
+    loaded = load_whole(run.model, run.revision)
+    model = merge_adapter(loaded.model)
+    ids = add_tags(model, loaded.tokenizer, added)
+    logger.info("Tokenizer: %d tags added.", len(ids))
+    save_model(model, loaded.tokenizer, place)
+    write_atomically(
+        mark, json.dumps({"model": run.model, "revision": run.revision, "tags": added}, indent=2)
+    )
 
 
 def _make_base(
@@ -84,5 +105,7 @@ def _make_base(
                 seed=seed,
             )
             summary = asdict(pretrain(model, tokenizer, documents, arguments))
+        if run.add_tags:
+            add_tags(model, tokenizer, tags(*run.add_tags))
         save_model(model, tokenizer, place)
     write_atomically(mark, json.dumps(summary, indent=2))

@@ -12,6 +12,7 @@ import yaml
 from transformers import HfArgumentParser
 
 from mtft.errors import ConfigError, nearest
+from mtft.prompting.tree import shallow
 from mtft.resources import builtin_folder, find_yaml
 from mtft.runs.arguments import RunArguments
 from mtft.training import MultitaskArguments
@@ -64,8 +65,8 @@ def load_settings(path: Path, known: set[str]) -> dict[str, Any]:
         ConfigError: The file is not a mapping, or holds an unknown key.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+        content = yaml.safe_load(shallow(path.read_text(encoding="utf-8"))) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError("A settings file must be YAML.", found=error, where=path) from error
     if not isinstance(content, dict):
         raise ConfigError("A settings file must be a mapping.", found=type(content).__name__, where=path)
@@ -82,7 +83,7 @@ def load_settings(path: Path, known: set[str]) -> dict[str, Any]:
     return content
 
 
-def _option(argv: Sequence[str], name: str) -> tuple[str | None, list[str]]:
+def option(argv: Sequence[str], name: str) -> tuple[str | None, list[str]]:
     """The value of `--name VALUE` or `--name=VALUE`, and the arguments without it."""
     rest, value, items = [], None, iter(argv)
     for item in items:
@@ -122,9 +123,9 @@ def read_settings(recipe: str, argv: Sequence[str] | None = None) -> tuple[RunAr
     Raises:
         ConfigError: An unknown key or flag, a bad value, or a missing file.
     """
-    settings, rest = _option(sys.argv[1:] if argv is None else argv, "settings")
-    preset, rest = _option(rest, "preset")
-    mixture, _ = _option(rest, "mixture")
+    settings, rest = option(sys.argv[1:] if argv is None else argv, "settings")
+    preset, rest = option(rest, "preset")
+    mixture, _ = option(rest, "mixture")
     parser = StrictParser(RunArguments, MultitaskArguments)
     path = find_yaml(settings or recipe, builtin_folder("recipes") / "runs", what="recipe")
     content = load_settings(path, parser.known)

@@ -163,6 +163,10 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
         """Weights, tokenizer and settings; these as JSON, since a pickle would run code on loading."""
+        if state_dict is not None:
+            # DeepSpeed clones every weight, so the library no longer sees which ones are one and the same.
+            tied = getattr(self.model, "all_tied_weights_keys", {})
+            state_dict = {name: weight for name, weight in state_dict.items() if name not in tied}
         super()._save(output_dir, state_dict)
         if self.args.should_save:
             folder = Path(output_dir or self.args.output_dir)

@@ -120,6 +120,18 @@ def test_describe_names_the_cells_without_data(zoo: list[str], tmp_path: Path) -
     ]
 
 
+def test_describe_packing_proposes_a_capacity_per_kind_of_model(zoo: list[str], tmp_path: Path) -> None:
+    arguments = ("mixture", "describe", str(tmp_path / "zoo.yaml"), *zoo, "--packing", "--positions", "200")
+    found = json.loads(said(*arguments, "--json"))
+    assert (found["positions"], found["length_unit"]) == (200, "bytes")
+    for kind, dimensions in (("causal", 1), ("seq2seq", 2)):
+        proposed = [each for each in found[kind] if each["proposed"]]
+        assert len(proposed) == 1
+        assert proposed[0]["dropped"] == 0
+        assert len(proposed[0]["capacities"]) == len(proposed[0]["utilisation"]) == dimensions
+    assert said(*arguments).count("proposed") == 2
+
+
 def test_build_describe_export_agree(zoo: list[str], tmp_path: Path) -> None:
     mixture = str(tmp_path / "zoo.yaml")
     built: dict[str, Any] = json.loads(said("mixture", "build", mixture, *zoo, "--json"))

@@ -10,8 +10,8 @@ MIXTURE = """
 name: pocket
 seed: 3
 tasks:
-  - {task: mini_xp3/topic, languages: [en, qab, qac], max_rows: 60}
-  - {task: mini_xp3/lexicon, languages: [en, qab, qac], max_rows: 40}
+  - {task: mini_xp3/topic, languages: [en, qab, qac], sample: {count: 60}}
+  - {task: mini_xp3/lexicon, languages: [en, qab, qac], sample: {count: 40}}
 held_out:
   report:
     pairs: [mini_xp3/topic:qac]

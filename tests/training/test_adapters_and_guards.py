@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import HfArgumentParser
 
 from mtft.errors import ConfigError
@@ -133,3 +134,14 @@ def test_tensorboard_files_are_written(make_trainer: MakeTrainer) -> None:
     trainer = make_trainer("mt5", report_to="tensorboard", max_steps=2)
     trainer.train()
     assert list(Path(trainer.args.output_dir).rglob("events.out.tfevents.*"))
+
+
+def test_tied_weights_are_written_once(family: str, make_trainer: MakeTrainer, tmp_path: Path) -> None:
+    """DeepSpeed hands over clones of all weights, in which ties can no longer be seen."""
+    trainer = make_trainer(family)
+    trainer.save_model(str(tmp_path / "plain"))
+    clones = {name: weight.clone() for name, weight in trainer.model.state_dict().items()}
+    trainer._save(str(tmp_path / "cloned"), state_dict=clones)
+    plain, cloned = (load_file(tmp_path / name / "model.safetensors") for name in ("plain", "cloned"))
+    assert plain.keys() == cloned.keys() < clones.keys()
+    assert all(torch.equal(plain[name], cloned[name]) for name in plain)
