@@ -3,6 +3,7 @@
 ```
 MtftError
 ├── TemplateError   a prompt template, or a row it cannot render
+├── StructureError  a table, triples or a meaning representation
 ├── TaskError       a task card, a data file or a row of it
 ├── MixtureError    a mixture's specification or its build
 ├── ConfigError     command-line arguments, recipes, settings
@@ -47,6 +48,10 @@ class MtftError(ValueError):
 
 class TemplateError(MtftError):
     """A prompt template is malformed, or a row cannot be rendered with it."""
+
+
+class StructureError(MtftError):
+    """A table, a set of triples or a meaning representation breaks a rule."""
 
 
 class TaskError(MtftError):

@@ -1,7 +1,8 @@
 """Language codes, English names, scripts and writing directions; the standard library alone.
 
 A code is ISO 639-1 where one exists, else ISO 639-3; a script is appended (`zh_Hant`) only where a language
-stands in several. Nothing ever falls back to English: what is unknown is an error that names the nearest.
+stands in several. Program text has the code `zxx` (no linguistic content). Nothing ever falls back to
+English: what is unknown is an error that names the nearest.
 
 Source: ISO 639-1, ISO 639-3 and ISO 15924; aliases as FLORES-200, AfriSenti, NusaX and XWinograd use them.
 """
@@ -83,7 +84,7 @@ nij Ngaju Latn | nqo N’Ko Nkoo | nso Northern_Sotho Latn | oto Otomi Latn | pa
 pcm Nigerian_Pidgin Latn | quy Ayacucho_Quechua Latn | quz Cusco_Quechua Latn | sat Santali Olck
 scn Sicilian Latn | shp Shipibo-Konibo Latn | taq Tamasheq Tfng | tar Rarámuri Latn | tet Tetum Latn
 tpi Tok_Pisin Latn | tum Tumbuka Latn | tzm Central_Atlas_Tamazight Tfng | umb Umbundu Latn | war Waray Latn
-yue Cantonese Hant | zgh Moroccan_Tamazight Tfng
+yue Cantonese Hant | zgh Moroccan_Tamazight Tfng | zxx No_linguistic_content Zyyy
 """
 
 # Other names of the same: ISO 639-3 (and 639-2) codes of languages that have a two-letter one, of
@@ -100,8 +101,19 @@ nld=nl dut=nl nno=nn nor=no nya=ny oci=oc orm=om gaz=om ori=or ory=or pan=pa pol
 que=qu roh=rm ron=ro rum=ro run=rn rus=ru kin=rw san=sa srd=sc snd=sd sag=sg sin=si slk=sk slv=sl smo=sm
 sna=sn som=so sqi=sq als=sq srp=sr ssw=ss sot=st sun=su swe=sv swa=sw swh=sw tam=ta tel=te tgk=tg tha=th
 tir=ti tuk=tk tgl=tl tsn=tn tur=tr tso=ts tat=tt twi=tw uig=ug ukr=uk urd=ur uzb=uz uzn=uz vie=vi wol=wo
-xho=xh yid=yi ydd=yi yor=yo zho=zh chi=zh cmn=zh zul=zu
+xho=xh yid=yi ydd=yi yor=yo zho=zh chi=zh cmn=zh zul=zu code=zxx
 """
+# How a prompt or a table names a language in another script than its usual one.
+_SCRIPT_NAMES = {
+    "Arab": "Arabic script",
+    "Beng": "Bengali script",
+    "Cyrl": "Cyrillic script",
+    "Deva": "Devanagari script",
+    "Hans": "simplified characters",
+    "Hant": "traditional characters",
+    "Latn": "Latin script",
+    "Tfng": "Tifinagh script",
+}
 _SCRIPT = re.compile(r"^[A-Z][a-z]{3}$")
 
 
@@ -144,7 +156,8 @@ def get(code: str) -> Language:
     if base not in known or (script and not _SCRIPT.match(script)):
         raise _unknown(code)
     language = known[base]
-    return _language(code, f"{language.name} ({script})", script) if script else language
+    shown = _SCRIPT_NAMES.get(script, script)
+    return _language(code, f"{language.name} ({shown})", script) if script else language
 
 
 def canonical(name: str) -> str:

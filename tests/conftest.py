@@ -18,6 +18,12 @@ def _data_root() -> Path | None:
     return root if root.is_dir() else None
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Parsed templates and the like stay out of the user's cache folder."""
+    os.environ.setdefault("MTFT_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """The real datasets; without them a test is skipped, and in CI it fails."""

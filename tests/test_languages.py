@@ -14,7 +14,7 @@ from mtft.errors import TaskError
         ("eng_Latn", "en"),
         ("swh_Latn", "sw"), ("indonesian", "id"), ("jp", "ja"), ("zho_Hans", "zh"),
         ("zho_Hant", "zh_Hant"), ("toba_batak", "bbc"), ("kor_Hang", "ko"), ("orm", "om"),
-        ("quy_Latn", "quy"),
+        ("quy_Latn", "quy"), ("code", "zxx"), ("run", "rn"), ("nso_Latn", "nso"), ("npi_Deva", "ne"),
         ("arb_Arab", "ar"), ("taq_Tfng", "taq"), ("taq_Latn", "taq_Latn"), ("English", "en"), ("sw", "sw"),
     ],
 )  # fmt: skip
@@ -50,3 +50,9 @@ def test_every_code_is_canonical_for_itself() -> None:
 def test_script_and_direction(code: str, script: str, direction: str) -> None:
     language = languages.get(code)
     assert (language.script, language.direction) == (script, direction)
+
+
+def test_another_script_is_named_in_words() -> None:
+    assert languages.get("zh_Hant").name == "Chinese (traditional characters)"
+    assert languages.get("az_Arab").name == "Azerbaijani (Arabic script)"
+    assert languages.get("am_Zzzz").name == "Amharic (Zzzz)"
