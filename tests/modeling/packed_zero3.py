@@ -16,7 +16,8 @@ import torch.distributed as dist
 from deepspeed import ops
 from deepspeed.utils import safe_get_full_grad
 
-from tests.modeling.packs import FAMILIES, gradients, model_of, packed, rows_of
+from tests.modeling.comparing import gradients
+from tests.modeling.packs import FAMILIES, model_of, packed, rows_of
 
 LENGTHS = [(30, 4), (3, 9), (17, 1), (1, 1), (40, 6), (16, 2)]
 WEIGHTS = [1.0, 0.5, 2.0, 0.25, 1.0, 1.0]

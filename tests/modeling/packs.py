@@ -125,13 +125,6 @@ def alone(
     return torch.stack(losses).sum(), [each.detach() for each in logits]
 
 
-def gradients(model: nn.Module, loss: Tensor) -> dict[str, Tensor]:
-    """Of every parameter that has one."""
-    model.zero_grad()
-    loss.backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-
-
 def packed_logits(model: Any, family: str, rows: list[Row], packs: Packs) -> list[Tensor]:
     """Each row's target logits in the packed forward, from the hidden states that the head is given there."""
     head = getattr(model, "get_base_model", lambda: model)().lm_head

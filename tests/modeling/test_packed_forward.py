@@ -14,11 +14,11 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from transformers import BloomForCausalLM, MT5ForConditionalGeneration
 
+from tests.modeling.comparing import assert_equal_gradients, gradients
 from tests.modeling.packs import (
     FAMILIES,
     Packs,
     alone,
-    gradients,
     model_of,
     packed,
     packed_logits,
@@ -33,18 +33,6 @@ FEW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthC
 LENGTHS = [(30, 4), (3, 9), (17, 1), (1, 1), (40, 6), (16, 2)]
 PACKS = [[2, 0, 4], [5], [1, 3]]
 WEIGHTS = [1.0, 0.5, 2.0, 0.25, 1.0, 1.0]
-
-
-def assert_equal_gradients(ours: dict[str, Tensor], theirs: dict[str, Tensor], tolerance: float) -> None:
-    """Equal within the tolerance of each tensor's largest entry, and a tenth of it of the largest of all.
-
-    The latter is for tensors whose entries are small differences of large ones, such as a key's.
-    """
-    assert ours.keys() == theirs.keys()
-    largest = max(float(gradient.abs().max()) for gradient in theirs.values())
-    for name, gradient in theirs.items():
-        error = (ours[name] - gradient).abs().max()
-        assert error <= tolerance * (gradient.abs().max() + 0.1 * largest), (name, float(error))
 
 
 def with_lora(model: Any, family: str) -> Any:

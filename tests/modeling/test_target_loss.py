@@ -11,14 +11,9 @@ from torch import Tensor
 from transformers import BloomForCausalLM, MT5ForConditionalGeneration
 
 from mtft.modeling import chunked_cross_entropy, has_own_forward, weighted_target_loss
+from tests.modeling.comparing import assert_equal_gradients, gradients
 
 PARENTS = {"mt5": MT5ForConditionalGeneration, "bloom": BloomForCausalLM}
-
-
-def _gradients(model: torch.nn.Module, loss: Tensor) -> dict[str, Tensor]:
-    model.zero_grad()
-    loss.backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
 def _reference(toy: Any, row_weights: Tensor) -> tuple[Any, Tensor]:
@@ -38,10 +33,8 @@ def test_loss_and_gradients_equal_the_librarys_full_computation(toy: Any) -> Non
     output = toy.model(**toy.batch)
     parent, expected = _reference(toy, toy.batch["row_weights"])
     torch.testing.assert_close(output.loss, expected, rtol=1e-6, atol=1e-6)
-    ours, theirs = _gradients(toy.model, output.loss), _gradients(parent, expected)
-    assert ours.keys() == theirs.keys()
-    for name, gradient in theirs.items():
-        torch.testing.assert_close(ours[name], gradient, rtol=1e-4, atol=1e-6, msg=name)
+    ours, theirs = gradients(toy.model, output.loss), gradients(parent, expected)
+    assert_equal_gradients(ours, theirs, 1e-5)
 
 
 def test_counts_and_row_losses_are_per_row(toy: Any) -> None:
@@ -54,22 +47,21 @@ def test_counts_and_row_losses_are_per_row(toy: Any) -> None:
 
 def test_an_empty_slot_changes_neither_loss_nor_gradient(toy: Any) -> None:
     with_slot = toy.model(**toy.batch)
-    gradients = _gradients(toy.model, with_slot.loss)
+    ours = gradients(toy.model, with_slot.loss)
     without = toy.model(**{name: tensor[:3] for name, tensor in toy.batch.items()})
     torch.testing.assert_close(with_slot.loss, without.loss, rtol=1e-6, atol=1e-6)
-    for name, gradient in _gradients(toy.model, without.loss).items():
-        torch.testing.assert_close(gradients[name], gradient, rtol=1e-4, atol=1e-7, msg=name)
+    assert_equal_gradients(ours, gradients(toy.model, without.loss), 1e-5)
 
 
-def test_a_batch_of_empty_slots_has_loss_zero_and_gradients(toy: Any) -> None:
+def test_a_batch_of_empty_slots_has_loss_zero_andgradients(toy: Any) -> None:
     """Every process must run backward, or collectives wait for ever."""
     empty = {name: tensor[3:] for name, tensor in toy.batch.items()}
     output = toy.model(**empty)
     assert output.loss == 0
     assert output.count == 0
-    gradients = _gradients(toy.model, output.loss)
-    assert gradients.keys() == dict(toy.model.named_parameters()).keys()
-    assert all(torch.equal(g, torch.zeros_like(g)) for g in gradients.values())
+    found = gradients(toy.model, output.loss)
+    assert found.keys() == dict(toy.model.named_parameters()).keys()
+    assert all(torch.equal(g, torch.zeros_like(g)) for g in found.values())
 
 
 def test_the_generic_path_agrees_with_our_forward(toy: Any) -> None:
@@ -107,7 +99,7 @@ def test_chunks_do_not_change_the_loss(chunk: int, frozen: str | None) -> None:
         torch.testing.assert_close(mine, other)
 
 
-def test_the_loss_has_a_value_without_gradients(toy: Any) -> None:
+def test_the_loss_has_a_value_withoutgradients(toy: Any) -> None:
     with torch.no_grad():
         quiet = toy.model(**toy.batch).loss
     assert not quiet.requires_grad
@@ -115,11 +107,11 @@ def test_the_loss_has_a_value_without_gradients(toy: Any) -> None:
 
 
 def test_bfloat16_gradients_are_close(toy: Any) -> None:
-    exact = _gradients(toy.model, toy.model(**toy.batch).loss)
+    exact = gradients(toy.model, toy.model(**toy.batch).loss)
     with torch.autocast("cpu", torch.bfloat16):
         loss = toy.model(**toy.batch).loss
     assert loss.dtype == torch.float32
-    rough = _gradients(toy.model, loss)
+    rough = gradients(toy.model, loss)
     for name, gradient in exact.items():
         assert rough[name].dtype == gradient.dtype
         cosine = F.cosine_similarity(rough[name].flatten(), gradient.flatten(), dim=0)
