@@ -6,17 +6,19 @@ from mtft.encoding.encoded import Encoded, TokenLimits
 from mtft.encoding.encoders import CausalEncoder, Encoder, Seq2SeqEncoder, encoder_for
 from mtft.encoding.lengths import TokenLengths
 from mtft.encoding.pack_plan import PackPlan
-from mtft.encoding.pack_windows import WINDOW, LengthSource, PackWindow, PackWindows
+from mtft.encoding.pack_windows import OVER_CAPACITY, WINDOW, LengthSource, PackWindow, PackWindows, in_words
 from mtft.encoding.packed_collator import PackedCollator, segment_target_tokens
-from mtft.encoding.packing import lower_bound, pack, sizes_of
-from mtft.encoding.step_plan import EMPTY, StepPlan, accumulation_for
+from mtft.encoding.packing import Capacities, lower_bound, pack, sizes_of
+from mtft.encoding.step_plan import EMPTY, Positions, StepPlan, accumulation_for
 from mtft.encoding.tokenizers import minimum_vocabulary, train_tokenizer
 
 __all__ = [
     "EMPTY",
+    "OVER_CAPACITY",
     "SAMPLE",
     "WINDOW",
     "Batch",
+    "Capacities",
     "CausalEncoder",
     "Collator",
     "Encoded",
@@ -27,6 +29,7 @@ __all__ = [
     "PackWindow",
     "PackWindows",
     "PackedCollator",
+    "Positions",
     "Seq2SeqEncoder",
     "StepPlan",
     "TokenLengths",
@@ -35,6 +38,7 @@ __all__ = [
     "encoder_for",
     "filling",
     "fillings",
+    "in_words",
     "lower_bound",
     "minimum_vocabulary",
     "pack",

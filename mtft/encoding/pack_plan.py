@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from mtft.encoding.pack_windows import PackWindows
 from mtft.encoding.step_plan import Positions, StepPlan
 from mtft.errors import ConfigError, RunError
+
+
+class _Start(NamedTuple):
+    """What came before a window: packs, the examples in them, and examples larger than a pack."""
+
+    pack: int
+    examples: int
+    dropped: int
+
+
+_BEGINNING = _Start(0, 0, 0)
 
 
 class PackPlan:
@@ -26,7 +37,7 @@ class PackPlan:
     really holds. Counting examples instead would leave the last packs of every step part empty, and
     change the number of packs, so of micro-batches, from step to step.
 
-    Where pack n lies follows from the windows before it. `state` keeps that one number for a resumed run;
+    Where pack n lies follows from the windows before it. `state` keeps that for a resumed run;
     without it the earlier windows are packed again, about a second per 100,000 examples.
 
     Args:
@@ -46,7 +57,7 @@ class PackPlan:
         self.windows, self.packs_per_step = windows, packs_per_step
         self._total: int | None = None
         self._step: tuple[int, list[Positions]] = (-1, [])
-        self._start_from(0, 0, 0)
+        self._start_from(0, _BEGINNING)
 
     @property
     def total_packs(self) -> int | None:
@@ -54,7 +65,7 @@ class PackPlan:
         if self._total is None and self.windows.total_rows is not None:
             while self._has_next():
                 self._advance()
-            self._total = self._starts[-1]
+            self._total = self._starts[-1].pack
         return self._total
 
     @property
@@ -95,10 +106,20 @@ class PackPlan:
         dealt[dealt >= 0] -= self.packs_per_step
         return dealt
 
-    def dropped(self, step: int) -> int:
-        """Examples larger than a pack, in all windows up to the one in which this step begins."""
-        inside = self._find(step * self.packs_per_step) - self._base
-        return self._dropped[min(inside + 1, len(self._dropped) - 1)]
+    def examples(self, steps: int) -> int:
+        """Examples in the packs of the first `steps` steps."""
+        last = steps * self.packs_per_step
+        number = self._find(last)
+        start = self._starts[number - self._base]
+        begun = self.windows[number].packs[: last - start.pack] if self.windows.exists(number) else ()
+        return start.examples + sum(map(len, begun))
+
+    def dropped(self, steps: int) -> int:
+        """Examples larger than a pack, in all windows up to the one in which the first `steps` steps end."""
+        if steps == 0:
+            return 0
+        inside = self._find(steps * self.packs_per_step - 1) - self._base
+        return self._starts[min(inside + 1, len(self._starts) - 1)].dropped
 
     def state(self, step: int) -> dict[str, Any]:
         """What `restore` needs to find the packs from this step on without those before; JSON holds it."""
@@ -107,9 +128,10 @@ class PackPlan:
         return {
             "fingerprint": self.windows.fingerprint,
             "window": number,
-            "first_pack": start,
-            "offset": step * self.packs_per_step - start,
-            "dropped": self._dropped[number - self._base],
+            "first_pack": start.pack,
+            "examples": start.examples,
+            "dropped": start.dropped,
+            "offset": step * self.packs_per_step - start.pack,
             "digest": self._digest(number),
             "total_rows": self.windows.total_rows,
             "total_packs": self._total,
@@ -122,7 +144,7 @@ class PackPlan:
             RunError: It is another plan's, or the lengths in its window are no longer the same.
         """
         try:
-            number, start, dropped = (int(state[key]) for key in ("window", "first_pack", "dropped"))
+            number, *start = (int(state[key]) for key in ("window", "first_pack", "examples", "dropped"))
             theirs, digest = str(state["fingerprint"]), state["digest"]
             total = state["total_packs"] if state["total_rows"] == self.windows.total_rows else None
         except (KeyError, TypeError, ValueError) as error:
@@ -132,16 +154,16 @@ class PackPlan:
         if digest is not None and self._digest(number) not in (digest, None):
             _refuse(f"other lengths in window {number}")
         self._total = total
-        self._start_from(number, start, dropped)
+        self._start_from(number, _Start(*start))
 
     def _digest(self, number: int) -> str | None:
         return self.windows[number].digest if self.windows.exists(number) else None
 
-    def _start_from(self, number: int, start: int, dropped: int) -> None:
+    def _start_from(self, number: int, start: _Start) -> None:
         """Forget all windows but where one begins."""
         self._base = number
         # where each window from there on begins, with one entry more for the end of the last
-        self._starts, self._dropped = [start], [dropped]
+        self._starts = [start]
 
     def _has_next(self) -> bool:
         return self.windows.exists(self._base + len(self._starts) - 1)
@@ -149,16 +171,22 @@ class PackPlan:
     def _advance(self) -> None:
         """Pack one window more, and note where the next begins."""
         window = self.windows[self._base + len(self._starts) - 1]
-        self._starts.append(self._starts[-1] + len(window.packs))
-        self._dropped.append(self._dropped[-1] + len(window.dropped))
+        last = self._starts[-1]
+        self._starts.append(
+            _Start(
+                pack=last.pack + len(window.packs),
+                examples=last.examples + sum(map(len, window.packs)),
+                dropped=last.dropped + len(window.dropped),
+            )
+        )
 
     def _find(self, pack: int) -> int:
         """The window that holds this pack; beyond the end, the number of windows."""
-        if pack < self._starts[0]:
-            self._start_from(0, 0, 0)
-        while pack >= self._starts[-1] and self._has_next():
+        if pack < self._starts[0].pack:
+            self._start_from(0, _BEGINNING)
+        while pack >= self._starts[-1].pack and self._has_next():
             self._advance()
-        return self._base + bisect_right(self._starts, pack) - 1
+        return self._base + bisect_right(self._starts, pack, key=lambda start: start.pack) - 1
 
     def _slice(self, first: int, last: int) -> list[Positions]:
         """Packs first … last - 1 of all windows, as far as there are any."""
@@ -168,7 +196,7 @@ class PackPlan:
             number = self._find(pack)
             if not self.windows.exists(number):
                 break
-            inside = pack - self._starts[number - self._base]
+            inside = pack - self._starts[number - self._base].pack
             found += self.windows[number].packs[inside : inside + last - pack]
         return found
 

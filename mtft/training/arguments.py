@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from transformers import TrainingArguments
 
-from mtft.encoding import accumulation_for
+from mtft.encoding import OVER_CAPACITY, WINDOW, accumulation_for
 from mtft.errors import ConfigError, nearest
 from mtft.training.devices import deepspeed_was_launched, join_deepspeed_processes
 from mtft.training.normalization import NORMALIZATIONS
@@ -42,9 +42,29 @@ class MultitaskArguments(TrainingArguments):  # type: ignore[misc]
     global_batch_size: int | None = field(
         default=None,
         metadata={
-            "help": "Rows per optimiser step over all processes; gradient accumulation follows from it. "
+            "help": "Rows, or packs, per optimiser step over all processes; gradient accumulation follows from it. "
             "Default: per_device_train_batch_size x gradient_accumulation_steps x processes."
         },
+    )
+    packing: bool = field(
+        default=False,
+        metadata={
+            "help": "Train on packs of examples that do not see each other, exactly as unpacked (BLOOM and mT5). "
+            "All batch sizes then count packs."
+        },
+    )
+    pack_capacity: list[int] = field(
+        default_factory=list,
+        metadata={
+            "help": "Tokens of a pack: one number for BLOOM, encoder and decoder for mT5. Default: as "
+            "`mtft mixture describe --packing` proposes."
+        },
+    )
+    pack_window: int = field(
+        default=WINDOW, metadata={"help": "Successive examples of the schedule that are packed together."}
+    )
+    over_capacity: str = field(
+        default="drop", metadata={"help": "An example larger than a pack: `drop` (and count) or `refuse`."}
     )
     peft: str = field(
         default="none", metadata={"help": "Adapter to train instead of all weights: `none` or `lora`."}
@@ -63,6 +83,7 @@ class MultitaskArguments(TrainingArguments):  # type: ignore[misc]
     def __post_init__(self) -> None:
         self._check_choice("loss_normalization", NORMALIZATIONS)
         self._check_choice("peft", ADAPTERS)
+        self._check_choice("over_capacity", OVER_CAPACITY)
         if not torch.accelerator.is_available():
             self.use_cpu = True  # else the library takes several processes on CPUs for so many single ones
         if self.global_batch_size is not None:

@@ -1,4 +1,4 @@
-"""Loss normalisation: the weight of every row, so that a step's loss does not depend on how it was split."""
+"""Loss normalisation: the weight of every example, so that a step's loss does not depend on how it was split."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from mtft.encoding import segment_target_tokens
 
 NORMALIZATIONS = ("token", "target", "sample", "task")
 
@@ -25,19 +27,20 @@ def weigh_rows(
 ) -> Tensor:
     """The step's denominator; `row_weights` of all micro-batches are scaled in place to match it.
 
-    With n_i target tokens in row i and nll_it their losses, a step over all processes minimises
+    With n_i target tokens in example i and nll_it their losses, a step over all processes minimises
 
         token   sum_it nll_it / sum_i n_i
-        target  sum_i (sum_t nll_it / n_i) / rows         BLOOMZ's choice
-        sample  sum_i sum_t nll_it / rows
+        target  sum_i (sum_t nll_it / n_i) / examples     BLOOMZ's choice
+        sample  sum_i sum_t nll_it / examples
         task    the mean over the step's tasks of the task's own token mean
 
     Data parallelism averages gradients over processes, so weights carry a factor of their number. The sum of
     `TargetLoss.loss` over a process's micro-batches, averaged over processes, is then the step's loss.
 
     Args:
-        batches: This process's micro-batches of one step: `labels`, `row_weights` (1, or 0 for an empty
-            slot), `tasks` (names, one per row), `shifted` (whether position p is predicted from p - 1).
+        batches: This process's micro-batches of one step: `labels`, `row_weights` (1, or 0 where there is no
+            example; (rows,), or (packs, segments) of packed examples), `tasks` (names, in the order of the
+            flattened weights), `shifted` (whether position p is predicted from p - 1).
         kind: One of `NORMALIZATIONS`.
         processes: Data-parallel processes.
         sum_over_processes: Adds a tensor up over processes.
@@ -54,13 +57,15 @@ def weigh_rows(
         amount = amount + ((present * tokens).sum() if kind == "token" else present.sum())
     denominator = sum_over_processes(amount).clamp(min=1.0)
     for batch in batches:
-        per_row = target_tokens(batch).clamp(min=1) if kind == "target" else 1.0
-        batch["row_weights"] = batch["row_weights"] * processes / (per_row * denominator.cpu())
+        per_example = target_tokens(batch).clamp(min=1) if kind == "target" else 1.0
+        batch["row_weights"] = batch["row_weights"] * processes / (per_example * denominator.cpu())
     return denominator
 
 
 def target_tokens(batch: Batch) -> Tensor:
-    """Target tokens of each row, (rows,) int64."""
+    """Target tokens of each example, int64 in the shape of `row_weights`."""
+    if "segments" in batch:
+        return segment_target_tokens(batch)
     labels: Tensor = batch["labels"][:, 1:] if batch["shifted"] else batch["labels"]
     return (labels != -100).sum(dim=1)
 
@@ -69,17 +74,18 @@ def _weigh_by_task(batches: Sequence[Batch], processes: int, gather_dicts: Gathe
     """Every task of the step weighs alike, whatever its number of tokens."""
     totals = _merged(gather_dicts(_tokens_by_task(batches)))
     for batch in batches:
-        share = [1.0 / max(totals.get(task, 1), 1) for task in batch["tasks"]]
-        batch["row_weights"] = batch["row_weights"] * torch.tensor(share) * processes / max(len(totals), 1)
+        weights = batch["row_weights"]
+        share = torch.tensor([1.0 / max(totals.get(task, 1), 1) for task in batch["tasks"]])
+        batch["row_weights"] = weights * share.view_as(weights) * processes / max(len(totals), 1)
     return torch.tensor(float(max(len(totals), 1)))
 
 
 def _tokens_by_task(batches: Sequence[Batch]) -> dict[str, int]:
-    """Target tokens of each task in this process's rows."""
+    """Target tokens of each task in this process's examples."""
     counts: dict[str, int] = {}
     for batch in batches:
-        rows = zip(batch["tasks"], target_tokens(batch).tolist(), batch["row_weights"].tolist(), strict=True)
-        for task, tokens, weight in rows:
+        amounts = (target_tokens(batch).flatten().tolist(), batch["row_weights"].flatten().tolist())
+        for task, tokens, weight in zip(batch["tasks"], *amounts, strict=True):
             if weight > 0:
                 counts[task] = counts.get(task, 0) + tokens
     return counts

@@ -1,4 +1,4 @@
-"""The train dataloader: micro-batch after micro-batch of one process, straight from the step plan."""
+"""The train dataloader: micro-batch after micro-batch of one process, straight from the steps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import DataLoader, Dataset
 
-from mtft.encoding import EMPTY, Collator, Encoded, Encoder, StepPlan
+from mtft.encoding import Encoded, Encoder
+from mtft.training.steps import Steps
 
 
 class TrainExample(Protocol):
@@ -27,6 +28,10 @@ class TrainExample(Protocol):
     def task(self) -> str:
         """The task's name."""
 
+    @property
+    def language(self) -> str:
+        """Code of the row's language."""
+
 
 class ExampleSource(Protocol):
     """Where examples come from: a mixture, or anything that has examples at positions."""
@@ -35,7 +40,7 @@ class ExampleSource(Protocol):
     def fingerprint(self) -> str:
         """Changes when any position holds another example."""
 
-    def examples(self, positions: npt.NDArray[np.int64]) -> Sequence[TrainExample]:
+    def examples(self, positions: npt.NDArray[np.int64], /) -> Sequence[TrainExample]:
         """The examples at these positions, in this order."""
 
 
@@ -44,20 +49,20 @@ class StepDataset(Dataset):  # type: ignore[type-arg]
 
     Args:
         source: The examples.
-        encoder: Text to ids; an example over its limits leaves its slot empty and is counted.
-        plan: Rows of each step.
+        encoder: Text to ids; an example over its limits is left out and counted.
+        plan: Slots of each step.
         steps: Optimiser steps in all.
         rank: This process.
         processes: All processes.
         accumulation: Micro-batches per step.
-        micro_batch: Rows per micro-batch.
+        micro_batch: Slots per micro-batch.
     """
 
     def __init__(
         self,
         source: ExampleSource,
         encoder: Encoder,
-        plan: StepPlan,
+        plan: Steps,
         *,
         steps: int,
         rank: int,
@@ -68,28 +73,56 @@ class StepDataset(Dataset):  # type: ignore[type-arg]
         self.source, self.encoder, self.plan = source, encoder, plan
         self.steps, self.rank, self.processes = steps, rank, processes
         self.accumulation, self.micro_batch = accumulation, micro_batch
-        self.collate = Collator(encoder)
 
     def __len__(self) -> int:
         """Micro-batches in all."""
         return self.steps * self.accumulation
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """The collator's tensors with `tasks` (a name per row), `shifted` and `dropped` (over the limits)."""
+        """The collator's tensors, and what is known of each example beside its ids.
+
+        `positions`, `tasks` and `languages` are lists as long as `row_weights` has entries, in its order (row by
+        row), with -1 and empty names where there is no example. `shifted` says whether position p is
+        predicted from p - 1; `dropped` counts the examples over the limits.
+        """
         step, part = divmod(index, self.accumulation)
         slots = self.plan.deal(
-            step, processes=self.processes, accumulation=self.accumulation, micro_batch=self.micro_batch
-        )[part, self.rank]
-        filled = slots != EMPTY
-        examples = self.source.examples(slots[filled]) if filled.any() else []
+            step,
+            processes=self.processes,
+            accumulation=self.accumulation,
+            micro_batch=self.micro_batch,
+            rank=self.rank,
+            part=part,
+        )
+        positions = np.concatenate(slots)
+        examples = list(self.source.examples(positions)) if len(positions) else []
         encoded = self.encoder.encode_batch([e.inputs for e in examples], [e.target for e in examples])
-        kept = [row if self.encoder.drop_reason(row) is None else None for row in encoded]
-        rows: list[Encoded | None] = [None] * len(slots)
-        tasks = [""] * len(slots)
-        for slot, row, example in zip(np.flatnonzero(filled), kept, examples, strict=True):
-            rows[slot], tasks[slot] = row, example.task
-        batch: dict[str, Any] = dict(self.collate(rows))
-        return batch | {"tasks": tasks, "shifted": self.encoder.kind == "causal", "dropped": kept.count(None)}
+        kept = [self.encoder.drop_reason(row) is None for row in encoded]
+        owner = np.repeat(np.arange(len(slots)), [len(slot) for slot in slots])
+        filled: list[list[int]] = [[] for _ in slots]
+        for number in np.flatnonzero(kept).tolist():
+            filled[owner[number]].append(number)
+        batch: dict[str, Any] = dict(self.plan.collate(_taken(encoded, filled)))
+        width = batch["row_weights"].numel() // len(slots)
+        return batch | {
+            "positions": _flat(positions.tolist(), filled, width, -1),
+            "tasks": _flat([example.task for example in examples], filled, width, ""),
+            "languages": _flat([example.language for example in examples], filled, width, ""),
+            "shifted": self.encoder.kind == "causal",
+            "dropped": kept.count(False),
+        }
+
+
+def _taken(encoded: Sequence[Encoded], filled: Sequence[Sequence[int]]) -> list[list[Encoded]]:
+    return [[encoded[number] for number in slot] for slot in filled]
+
+
+def _flat(values: Sequence[Any], filled: Sequence[Sequence[int]], width: int, nothing: Any) -> list[Any]:
+    """The values slot by slot, each slot filled up to `width`."""
+    found: list[Any] = []
+    for slot in filled:
+        found += [values[number] for number in slot] + [nothing] * (width - len(slot))
+    return found
 
 
 class _InOrder:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +14,28 @@ from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, Trainer, TrainerCallback, set_seed
 from transformers.trainer_utils import TrainOutput
 
-from mtft.encoding import Encoder, StepPlan
-from mtft.errors import ConfigError, MtftError, RunError
+from mtft.encoding import Encoder
+from mtft.errors import MtftError, RunError
 from mtft.modeling import has_own_forward, weighted_target_loss
 from mtft.training.adapters import add_adapter
 from mtft.training.arguments import MultitaskArguments
 from mtft.training.checkpoints import check_manifest, find_checkpoint, write_manifest
+from mtft.training.group_losses import GroupLosses
 from mtft.training.guards import refuse_data_parallel, refuse_half_precision, refuse_lost_processes
 from mtft.training.normalization import weigh_rows
 from mtft.training.step_data import ExampleSource, StepDataset, step_loader
-from mtft.training.task_losses import TaskLosses
+from mtft.training.steps import plan_steps
 
 ARGUMENTS_FILE = "training_arguments.json"
+STEPS_FILE = "steps.json"
 
 
 class MultitaskTrainer(Trainer):  # type: ignore[misc]
     """Finetunes a causal model or an encoder-decoder on a mixture, with the loss on targets only.
 
-    The rows of every optimiser step follow from the mixture alone; batch size per device, accumulation and
-    number of processes only decide who computes them, and change neither loss nor gradient beyond rounding.
+    The examples of every optimiser step follow from the mixture, its lengths and the packing alone; batch size per
+    device, accumulation and number of processes only decide who computes them, and change neither loss nor
+    gradient beyond rounding.
     Accelerate, DeepSpeed, FSDP, trackers, progress bar and optimiser are the library's.
 
     Args:
@@ -45,7 +47,9 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         callbacks: Beside the library's own.
 
     Attributes:
-        dropped: Examples of this process that were over the encoder's limits and did not train.
+        plan: The slots of every step: rows, or packs.
+        dropped: Examples that did not train because they are over the encoder's limits (those of this process,
+            until `train` has returned) or larger than a pack.
 
     Raises:
         ConfigError: A setting cannot work, such as float16 with mT5 or a launch that lost its processes.
@@ -64,10 +68,10 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         refuse_lost_processes()
         refuse_data_parallel(args.n_gpu)
         self.mixture, self.encoder = mixture, encoder
-        self.plan, args.max_steps = _plan(args, mixture)
         self.own_forward = has_own_forward(model)
+        self.plan, args.max_steps = plan_steps(args, mixture, encoder, own_forward=self.own_forward)
         self.dropped = 0
-        self.task_losses = TaskLosses()
+        self.group_losses = GroupLosses()
         self._identity = dict(identity or {})
         refuse_half_precision(model, "fp16" if args.fp16 else "no", None)
         set_seed(args.seed)  # the adapter's weights
@@ -87,9 +91,9 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         return {
             "mixture": self.mixture.fingerprint,
             "tokenizer": self.encoder.fingerprint,
-            "rows_per_step": str(self.plan.rows_per_step),
             "loss_normalization": self.args.loss_normalization,
             "peft": self.args.peft,
+            **self.plan.identity,
             **self._identity,
         }
 
@@ -104,7 +108,11 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             RunError: The checkpoint is incomplete, was changed, or belongs to another run.
         """
         checkpoint = self._checked_checkpoint(resume_from_checkpoint) if resume_from_checkpoint else None
-        return super().train(resume_from_checkpoint=checkpoint, **kwargs)
+        if checkpoint is not None:
+            self.plan.restore(json.loads((Path(checkpoint) / STEPS_FILE).read_text(encoding="utf-8")))
+        result = super().train(resume_from_checkpoint=checkpoint, **kwargs)
+        self.dropped = sum(gather_object([self.dropped])) + self.plan.dropped(self.state.global_step)
+        return result
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """This process's micro-batches; not prepared by Accelerate, which would deal them out again."""
@@ -124,7 +132,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
     def get_batch_samples(
         self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
     ) -> tuple[list[dict[str, Any]], Tensor]:
-        """The micro-batches of one step, row weights divided by the denominator over all processes."""
+        """The micro-batches of one step, weights divided by the denominator over all processes."""
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
         self.dropped += sum(batch.pop("dropped") for batch in batches)
         for batch in batches:
@@ -137,7 +145,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             gather_dicts=lambda counts: list(gather_object([counts])),
         )
         for batch in batches:
-            del batch["shifted"]
+            del batch["shifted"], batch["positions"]
         return batches, denominator
 
     def compute_loss(
@@ -149,16 +157,15 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
     ) -> Any:
         """This micro-batch's share of the step's loss: shares add up, row weights hold the denominator."""
         batch = dict(inputs)
-        tasks, present = batch.pop("tasks"), batch.pop("present")
+        tasks, languages, present = (batch.pop(name) for name in ("tasks", "languages", "present"))
         output = weighted_target_loss(model, batch, own_forward=self.own_forward)
-        self.task_losses.add(tasks, output.row_losses, output.row_counts, present)  # type: ignore[arg-type]
+        self.group_losses.add(tasks, languages, output.row_losses, output.row_counts, present)  # type: ignore[arg-type]
         return (output.loss, output) if return_outputs else output.loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log with each task's own loss, in nats per target token, beside the step's."""
+        """Log with each task's and language's own loss, in nats per target token, beside the step's."""
         if "loss" in logs:
-            by_task = self.task_losses.drain(lambda totals: list(gather_object(totals)))
-            logs |= {f"task_loss/{task}": loss for task, loss in by_task.items()}
+            logs |= self.group_losses.drain(lambda totals: list(gather_object(totals)))
         super().log(logs, start_time)
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
@@ -175,11 +182,13 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             (folder / ARGUMENTS_FILE).write_text(settings, encoding="utf-8")
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """The library's checkpoint, then its manifest."""
+        """The library's checkpoint, where the steps are, then its manifest."""
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
         if self.args.should_save and folder.is_dir():
+            steps = json.dumps(self.plan.state(self.state.global_step), indent=1)
+            (folder / STEPS_FILE).write_text(steps, encoding="utf-8")
             write_manifest(folder, step=self.state.global_step, identity=self.identity)
         self.accelerator.wait_for_everyone()
 
@@ -205,19 +214,3 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
     def _deepspeed_config(self) -> Mapping[str, Any] | None:
         plugin = getattr(self.accelerator.state, "deepspeed_plugin", None)
         return None if plugin is None else plugin.deepspeed_config
-
-
-def _plan(args: MultitaskArguments, mixture: ExampleSource) -> tuple[StepPlan, int]:
-    """The step plan, and the optimiser steps it has."""
-    slots = args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
-    rows = args.global_batch_size or slots
-    if args.max_steps > 0:
-        return StepPlan(rows, args.max_steps * rows), args.max_steps
-    if not isinstance(mixture, Sized):
-        raise ConfigError(
-            "Training needs an end: `max_steps`, or a mixture with a length.",
-            found=f"max_steps={args.max_steps}",
-            remedy="Give --max_steps.",
-        )
-    plan = StepPlan(rows, math.ceil(args.num_train_epochs * len(mixture)))
-    return plan, int(plan.steps or 0)

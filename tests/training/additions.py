@@ -21,6 +21,7 @@ class Addition(NamedTuple):
     inputs: str
     target: str
     task: str
+    language: str = ""
 
 
 class Additions:
@@ -40,6 +41,7 @@ class Additions:
                 inputs=f"add {p % 7} and {p % 5}" + " please" * (p % 4),
                 target=" ".join(["so"] * (p % 3) + [str(p % 7 + p % 5)]),
                 task=("plus", "sum", "more")[p * p % 3],
+                language=("en", "so", "")[p % 3],
             )
             for p in found
         ]
@@ -48,6 +50,23 @@ class Additions:
 class ManyAdditions(Additions):
     def __len__(self) -> int:
         return 21
+
+
+class MeasuredAdditions(Additions):
+    """Whose lengths are known by position, as a mixture's are."""
+
+    def __init__(self, encoder: Encoder, fingerprint: str = "additions") -> None:
+        super().__init__(fingerprint)
+        self.measure = encoder.measure
+
+    def lengths(self, positions: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = Additions().examples(positions)
+        return self.measure([e.inputs for e in found], [e.target for e in found])
+
+
+class ManyMeasuredAdditions(MeasuredAdditions):
+    def __len__(self) -> int:
+        return 101
 
 
 def toy_tokenizer(family: str) -> PreTrainedTokenizerFast:
