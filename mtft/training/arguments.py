@@ -9,11 +9,12 @@ import torch
 from transformers import TrainingArguments
 
 from mtft.encoding import OVER_CAPACITY, WINDOW, accumulation_for
-from mtft.errors import ConfigError, nearest
+from mtft.errors import ConfigError
+from mtft.training.adapters import AdapterSettings
 from mtft.training.devices import deepspeed_was_launched, join_deepspeed_processes
+from mtft.training.guards import check_choice
 from mtft.training.normalization import NORMALIZATIONS
 
-ADAPTERS = ("none", "lora")
 # settings of the library that our rows and our loss leave no place for, with the only value they can have
 _FIXED: dict[str, tuple[object, str]] = {
     "eval_strategy": ("no", "evaluation during training is done by the run's callback"),
@@ -25,7 +26,7 @@ _FIXED: dict[str, tuple[object, str]] = {
 
 
 @dataclass
-class MultitaskArguments(TrainingArguments):  # type: ignore[misc]
+class MultitaskArguments(AdapterSettings, TrainingArguments):  # type: ignore[misc]
     """`TrainingArguments` with the loss normalisation, the global batch and the adapter.
 
     Some defaults differ from the library's: TensorBoard is on, a log line comes every 10 steps, and saved
@@ -66,12 +67,6 @@ class MultitaskArguments(TrainingArguments):  # type: ignore[misc]
     over_capacity: str = field(
         default="drop", metadata={"help": "An example larger than a pack: `drop` (and count) or `refuse`."}
     )
-    peft: str = field(
-        default="none", metadata={"help": "Adapter to train instead of all weights: `none` or `lora`."}
-    )
-    lora_rank: int = field(default=8, metadata={"help": "Rank of LoRA's matrices."})
-    lora_alpha: int = field(default=16, metadata={"help": "LoRA's scale, divided by the rank."})
-    lora_dropout: float = field(default=0.0, metadata={"help": "Dropout before LoRA's matrices."})
     report_to: None | str | list[str] = field(  # noqa: RUF036  # the argument parser reads the second
         default="tensorboard", metadata={"help": "Trackers, `none` for none."}
     )
@@ -81,9 +76,9 @@ class MultitaskArguments(TrainingArguments):  # type: ignore[misc]
     )
 
     def __post_init__(self) -> None:
-        self._check_choice("loss_normalization", NORMALIZATIONS)
-        self._check_choice("peft", ADAPTERS)
-        self._check_choice("over_capacity", OVER_CAPACITY)
+        check_choice("loss_normalization", self.loss_normalization, NORMALIZATIONS)
+        self.check_adapter()
+        check_choice("over_capacity", self.over_capacity, OVER_CAPACITY)
         if not torch.accelerator.is_available():
             self.use_cpu = True  # else the library takes several processes on CPUs for so many single ones
         if self.global_batch_size is not None:
@@ -95,15 +90,6 @@ class MultitaskArguments(TrainingArguments):  # type: ignore[misc]
             found = getattr(self, name, value)
             if getattr(found, "value", found) != value:
                 raise ConfigError(f"`{name}` must be `{value}`: {reason}.", found=f"`{found}`")
-
-    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
-        value = getattr(self, name)
-        if value not in choices:
-            raise ConfigError(
-                f"`{name}` must be one of {', '.join(choices)}.",
-                found=f"`{value}`",
-                remedy=nearest(value, choices),
-            )
 
     def _accumulate_for_global_batch(self, rows: int) -> None:
         """Set the accumulation before the library hands it to DeepSpeed's settings."""

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mtft.errors import ConfigError
+from mtft.errors import ConfigError, nearest
 
 _FP16_OVERFLOWS = ("t5", "mt5", "umt5")
 # one of these is set when MPI started the processes
 _MPI_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse a setting whose value is none of the choices.
+
+    Raises:
+        ConfigError: It is not; the nearest choices are named.
+    """
+    if value not in choices:
+        raise ConfigError(
+            f"`{name}` must be one of {', '.join(choices)}.",
+            found=f"`{value}`",
+            remedy=nearest(value, choices),
+        )
 
 
 def refuse_lost_processes(environment: Mapping[str, str] | None = None) -> None:

@@ -11,23 +11,29 @@ import torch
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, Trainer, TrainerCallback, set_seed
-from transformers.trainer_utils import TrainOutput
+from transformers import PreTrainedModel, ProgressCallback, Trainer, TrainerCallback, set_seed
+from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 
 from mtft.encoding import Encoder
 from mtft.errors import MtftError, RunError
 from mtft.modeling import has_own_forward, weighted_target_loss
 from mtft.training.adapters import add_adapter
+from mtft.training.anomaly_guard import AnomalyGuard
 from mtft.training.arguments import MultitaskArguments
 from mtft.training.checkpoints import check_manifest, find_checkpoint, write_manifest
+from mtft.training.exhaustion import bytes_of_checkpoint, disk_error, disk_told, memory_told, missing_bytes
+from mtft.training.flops import computing_dtype, matrix_rate, model_cost
 from mtft.training.group_losses import GroupLosses
 from mtft.training.guards import refuse_data_parallel, refuse_half_precision, refuse_lost_processes
+from mtft.training.meter import Meter
 from mtft.training.normalization import weigh_rows
+from mtft.training.progress import ProgressLine
 from mtft.training.step_data import ExampleSource, StepDataset, step_loader
-from mtft.training.steps import plan_steps
+from mtft.training.steps import PackSteps, plan_steps
 
 ARGUMENTS_FILE = "training_arguments.json"
 STEPS_FILE = "steps.json"
+GUARD_FILE = "guard.json"
 
 
 class MultitaskTrainer(Trainer):  # type: ignore[misc]
@@ -50,6 +56,8 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         plan: The slots of every step: rows, or packs.
         dropped: Examples that did not train because they are over the encoder's limits (those of this process,
             until `train` has returned) or larger than a pack.
+        meter: Speed and utilisation of every log line.
+        guard: Judges every step's loss and gradient.
 
     Raises:
         ConfigError: A setting cannot work, such as float16 with mT5 or a launch that lost its processes.
@@ -75,15 +83,18 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         self._identity = dict(identity or {})
         refuse_half_precision(model, "fp16" if args.fp16 else "no", None)
         set_seed(args.seed)  # the adapter's weights
-        adapted = add_adapter(
-            model, args.peft, rank=args.lora_rank, alpha=args.lora_alpha, dropout=args.lora_dropout
-        )
+        adapted = add_adapter(model, args)
         super().__init__(
             model=adapted, args=args, processing_class=encoder.tokenizer, callbacks=list(callbacks or [])
         )
         # the row weights already hold the step's denominator: nothing is left to divide by
         self.loss_is_scaled_for_ga = True
         refuse_half_precision(model, self.accelerator.mixed_precision, self._deepspeed_config())
+        capacities = self.plan.plan.windows.capacities if isinstance(self.plan, PackSteps) else ()
+        self.meter = Meter(model_cost(adapted), capacities=capacities)
+        self.guard = AnomalyGuard(args, self.accelerator, mixture)
+        if self.pop_callback(ProgressCallback) is not None:
+            self.add_callback(ProgressLine)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -92,7 +103,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             "mixture": self.mixture.fingerprint,
             "tokenizer": self.encoder.fingerprint,
             "loss_normalization": self.args.loss_normalization,
-            "peft": self.args.peft,
+            "peft": self.args.adapter_identity,
             **self.plan.identity,
             **self._identity,
         }
@@ -105,12 +116,16 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             **kwargs: Passed on to the library.
 
         Raises:
-            RunError: The checkpoint is incomplete, was changed, or belongs to another run.
+            RunError: The checkpoint is incomplete, was changed, or belongs to another run; a step's loss or gradient
+                is not finite, or its loss a spike that stops; memory or disk do not suffice.
         """
         checkpoint = self._checked_checkpoint(resume_from_checkpoint) if resume_from_checkpoint else None
         if checkpoint is not None:
-            self.plan.restore(json.loads((Path(checkpoint) / STEPS_FILE).read_text(encoding="utf-8")))
-        result = super().train(resume_from_checkpoint=checkpoint, **kwargs)
+            for name, part in ((STEPS_FILE, self.plan), (GUARD_FILE, self.guard)):
+                part.restore(json.loads((Path(checkpoint) / name).read_text(encoding="utf-8")))
+        self.meter.device_rate = self._device_rate()
+        with memory_told(self.args):
+            result = super().train(resume_from_checkpoint=checkpoint, **kwargs)
         self.dropped = sum(gather_object([self.dropped])) + self.plan.dropped(self.state.global_step)
         return result
 
@@ -133,7 +148,9 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         self, epoch_iterator: Iterator[dict[str, Any]], num_batches: int, device: torch.device
     ) -> tuple[list[dict[str, Any]], Tensor]:
         """The micro-batches of one step, weights divided by the denominator over all processes."""
+        self.meter.resume()
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
+        self.meter.add(batches)
         self.dropped += sum(batch.pop("dropped") for batch in batches)
         for batch in batches:
             batch["present"] = batch["row_weights"]
@@ -145,7 +162,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             gather_dicts=lambda counts: list(gather_object([counts])),
         )
         for batch in batches:
-            del batch["shifted"], batch["positions"]
+            del batch["shifted"]
         return batches, denominator
 
     def compute_loss(
@@ -157,14 +174,23 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
     ) -> Any:
         """This micro-batch's share of the step's loss: shares add up, row weights hold the denominator."""
         batch = dict(inputs)
-        tasks, languages, present = (batch.pop(name) for name in ("tasks", "languages", "present"))
+        names = ("tasks", "languages", "present", "positions")
+        tasks, languages, present, positions = (batch.pop(name) for name in names)
         output = weighted_target_loss(model, batch, own_forward=self.own_forward)
         self.group_losses.add(tasks, languages, output.row_losses, output.row_counts, present)  # type: ignore[arg-type]
+        self.guard.add(output, batch["row_weights"], positions)
         return (output.loss, output) if return_outputs else output.loss
 
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
+        """The gradient's norm over all processes; the step is judged by it here, before the weights change."""
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        self.guard.judge(self.state.global_step + 1, norm)
+        return norm
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log with each task's and language's own loss, in nats per target token, beside the step's."""
+        """Log with speed and utilisation, and each task's and language's own loss in nats per target token."""
         if "loss" in logs:
+            logs |= self.meter.read(self.state.max_steps - self.state.global_step, self._add_up)
             logs |= self.group_losses.drain(lambda totals: list(gather_object(totals)))
         super().log(logs, start_time)
 
@@ -182,15 +208,53 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             (folder / ARGUMENTS_FILE).write_text(settings, encoding="utf-8")
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """The library's checkpoint, where the steps are, then its manifest."""
-        super()._save_checkpoint(model, trial)
+        """The library's checkpoint, where the steps are, its manifest; only then are older ones taken away."""
+        self.meter.pause()
+        run = Path(self.args.output_dir)
+        folder, limit = run / f"checkpoint-{self.state.global_step}", self.args.save_total_limit
+        needed = bytes_of_checkpoint(model, self.optimizer, run)
+        self._refuse_full_disk(folder, needed)
+        self._settings_to_save = self.args.to_dict()
+        with disk_told(folder, needed):
+            try:
+                self.args.save_total_limit = None
+                super()._save_checkpoint(model, trial)
+            finally:
+                self.args.save_total_limit = limit
+            self.accelerator.wait_for_everyone()
+            if self.args.should_save and folder.is_dir():
+                for name, part in (
+                    (STEPS_FILE, self.plan.state(self.state.global_step)),
+                    (GUARD_FILE, self.guard.state()),
+                ):
+                    (folder / name).write_text(json.dumps(part, indent=1), encoding="utf-8")
+                write_manifest(folder, step=self.state.global_step, identity=self.identity)
         self.accelerator.wait_for_everyone()
-        folder = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
-        if self.args.should_save and folder.is_dir():
-            steps = json.dumps(self.plan.state(self.state.global_step), indent=1)
-            (folder / STEPS_FILE).write_text(steps, encoding="utf-8")
-            write_manifest(folder, step=self.state.global_step, identity=self.identity)
-        self.accelerator.wait_for_everyone()
+        if self.args.should_save:
+            rotate_checkpoints(str(run), limit, self.state.best_model_checkpoint, use_mtime=True)
+
+    def _refuse_full_disk(self, folder: Path, needed: int) -> None:
+        """Raise in all processes, before anything is written, where a checkpoint has no room."""
+        missing = [missing_bytes(folder, needed)]
+        broadcast_object_list(missing)
+        if missing[0]:
+            raise disk_error(folder, needed, missing[0])
+
+    def _add_up(self, values: list[float]) -> list[float]:
+        """The sums over processes."""
+        if self.args.world_size == 1:
+            return values
+        local = torch.tensor(values, dtype=torch.float64, device=self.args.device)
+        found: list[float] = self.accelerator.reduce(local, reduction="sum").tolist()
+        return found
+
+    def _device_rate(self) -> float:
+        """Operations per second of all processes' devices together: as given, else as measured on this one."""
+        rate = self.args.device_tflops
+        if rate is None:
+            dtype = computing_dtype(self.model, self.accelerator.mixed_precision)
+            return matrix_rate(self.args.device, dtype) * self.args.world_size
+        return float(rate) * 1e12 * self.args.world_size
 
     def _checked_checkpoint(self, wanted: str | bool) -> str:
         """The folder to resume from; the main process checks it, and all processes fail together."""
