@@ -1,15 +1,19 @@
 """Models: built-in sizes, loading and saving, and the target-only loss of BLOOM and mT5."""
 
 from mtft.modeling.building import SIZES, ModelSize, build_model
+from mtft.modeling.cross_entropy import chunked_cross_entropy
 from mtft.modeling.families import TargetBloom, TargetMT5
 from mtft.modeling.generic import has_own_forward, weighted_target_loss
-from mtft.modeling.head import TargetHead, TargetLoss, chunked_cross_entropy
+from mtft.modeling.head import TargetHead, TargetLoss, set_loss_options
 from mtft.modeling.loading import LoadedModel, family_of, load_model, merge_adapter, save_model
+from mtft.modeling.loss_options import BACKENDS, LossOptions
 from mtft.modeling.tags import add_tags
 
 __all__ = [
+    "BACKENDS",
     "SIZES",
     "LoadedModel",
+    "LossOptions",
     "ModelSize",
     "TargetBloom",
     "TargetHead",
@@ -23,5 +27,6 @@ __all__ = [
     "load_model",
     "merge_adapter",
     "save_model",
+    "set_loss_options",
     "weighted_target_loss",
 ]

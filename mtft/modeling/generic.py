@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtft.modeling.families import TargetBloom, TargetMT5
-from mtft.modeling.head import IGNORED, TargetLoss, summed
+from mtft.modeling.head import IGNORED, TargetLoss, loss_options_of, summed
+from mtft.modeling.loss_options import LossOptions
 
 
 def has_own_forward(model: nn.Module) -> bool:
@@ -42,8 +43,18 @@ def _through_logits(model: nn.Module, batch: dict[str, Tensor]) -> TargetLoss:
     if not encoder_decoder:
         logits, labels = logits[:, :-1], labels[:, 1:]
     rows, _ = places = torch.nonzero(labels != IGNORED, as_tuple=True)
-    terms = F.cross_entropy(logits[places].float(), labels[places], reduction="none")
-    return summed((terms * row_weights.float()[rows]).sum(), terms, rows, row_weights)
+    losses, terms = _token_losses(logits[places].float(), labels[places], loss_options_of(model))
+    return summed((losses * row_weights.float()[rows]).sum(), terms, rows, row_weights)
+
+
+def _token_losses(logits: Tensor, targets: Tensor, options: LossOptions) -> tuple[Tensor, Tensor]:
+    """Each target's loss with the options, and its plain negative log-likelihood; (targets,) float32."""
+    losses = terms = F.cross_entropy(logits, targets, reduction="none")
+    if options.label_smoothing:
+        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=options.label_smoothing)
+    if options.z_loss:
+        losses = losses + options.z_loss * torch.logsumexp(logits, dim=1) ** 2
+    return losses, terms
 
 
 def _is_encoder_decoder(model: nn.Module) -> bool:

@@ -1,4 +1,4 @@
-"""Cross-entropy at target positions only, in chunks, so a vocabulary of 250,000 never meets a whole batch."""
+"""The output layer that computes the loss of target positions itself, and never sees another position."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.utils import ModelOutput
 
+from mtft.errors import ConfigError
+from mtft.modeling.loss_backends import head_loss, require_backend
+from mtft.modeling.loss_options import LossOptions
+
 IGNORED = -100
-# logits held at once, in numbers: 2**26 float32 are 256 MB, 268 positions of a vocabulary of 250,112
-_CHUNK_NUMBERS = 2**26
 
 
 @dataclass
@@ -20,10 +21,12 @@ class TargetLoss(ModelOutput):  # type: ignore[misc]
     """What a forward with `row_weights` returns.
 
     Attributes:
-        loss: () float32 with gradient; the sum over target tokens of row weight x negative log-likelihood.
+        loss: () float32 with gradient; the sum over target tokens of row weight x loss, which is the negative
+            log-likelihood and what `LossOptions` adds to it.
         count: () int64; target tokens in rows of weight above zero.
-        row_losses: float32, detached; each example's unweighted sum over its target tokens, in nats. Its shape is
-            that of `row_weights`: (rows,), or (packs, segments) of packed examples.
+        row_losses: float32, detached; each example's unweighted sum over its target tokens of the negative
+            log-likelihood alone, in nats. Its shape is that of `row_weights`: (rows,), or (packs, segments) of
+            packed examples.
         row_counts: int64, of that shape; each example's target tokens.
     """
 
@@ -33,89 +36,17 @@ class TargetLoss(ModelOutput):  # type: ignore[misc]
     row_counts: Tensor | None = None
 
 
-def chunked_cross_entropy(
-    hidden: Tensor, weight: Tensor, targets: Tensor, token_weights: Tensor, chunk: int | None = None
-) -> tuple[Tensor, Tensor]:
-    """The weighted sum of -log softmax(hidden @ weight.T)[targets], and the unweighted terms, detached.
-
-    Only `chunk` rows of logits exist at a time. The gradient is computed in the same pass and kept (it is as
-    small as `hidden` and `weight`), so logits are neither stored nor computed twice.
-
-    Args:
-        hidden: (tokens, width) of any floating dtype.
-        weight: (vocabulary, width).
-        targets: (tokens,) int64.
-        token_weights: (tokens,) float32; not differentiated.
-        chunk: Tokens at a time; None chooses by the vocabulary's size.
-
-    Returns:
-        () float32 with gradient, and (tokens,) float32 without.
-
-    Source: Wijmans et al. 2024, "Cut Your Losses in Large-Vocabulary Language Models", arXiv 2411.09009,
-        section 3 (d loss / d logits = softmax - one-hot); here with plain matrix products.
-    """
-    size = chunk or max(64, _CHUNK_NUMBERS // weight.shape[0])
-    total, terms = _ChunkedCrossEntropy.apply(hidden, weight, targets, token_weights, size)  # type: ignore[no-untyped-call]
-    return total, terms
-
-
-class _ChunkedCrossEntropy(torch.autograd.Function):
-    """See `chunked_cross_entropy`."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, token_weights: Tensor, chunk: int
-    ) -> tuple[Tensor, Tensor]:
-        """Loss and, where wanted, the gradients for an upstream gradient of one."""
-        wants_hidden, wants_weight = ctx.needs_input_grad[:2]
-        terms, grad_hidden, grad_weight = [], [], None
-        for start in range(0, max(1, len(targets)), chunk):
-            part = slice(start, start + chunk)
-            logits = F.linear(hidden[part], weight)
-            log_probs = F.log_softmax(logits.float(), dim=-1)
-            terms.append(-log_probs.gather(1, targets[part, None]).squeeze(1))
-            if not (wants_hidden or wants_weight):
-                continue
-            delta = _logits_gradient(log_probs, targets[part], token_weights[part]).to(logits.dtype)
-            if wants_hidden:
-                grad_hidden.append(delta @ weight.to(delta.dtype))
-            if wants_weight:
-                product = (delta.T @ hidden[part].to(delta.dtype)).float()
-                grad_weight = product if grad_weight is None else grad_weight.add_(product)
-        nll = torch.cat(terms)
-        ctx.save_for_backward(
-            torch.cat(grad_hidden).to(hidden.dtype) if grad_hidden else None,
-            grad_weight.to(weight.dtype) if grad_weight is not None else None,
-        )
-        ctx.mark_non_differentiable(nll)
-        return (nll * token_weights).sum(), nll
-
-    @staticmethod
-    def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        """The kept gradients times the upstream one."""
-        grad_hidden, grad_weight = ctx.saved_tensors
-        return (
-            None if grad_hidden is None else grad_hidden * upstream.to(grad_hidden.dtype),
-            None if grad_weight is None else grad_weight * upstream.to(grad_weight.dtype),
-            None,
-            None,
-            None,
-        )
-
-
-def _logits_gradient(log_probs: Tensor, targets: Tensor, token_weights: Tensor) -> Tensor:
-    """(softmax - one-hot) x weight, written over `log_probs`; (tokens, vocabulary) float32."""
-    delta = log_probs.exp_()
-    delta[torch.arange(len(targets), device=targets.device), targets] -= 1.0
-    return delta.mul_(token_weights[:, None])
-
-
 class TargetHead(nn.Linear):
     """An output layer that can also return the loss; its parameter is the layer's own.
 
     The loss is computed inside the head's forward because DeepSpeed ZeRO-3 and FSDP gather a partitioned
     weight on entry to the module that owns it.
+
+    Attributes:
+        loss_options: What the loss is and what computes it; see `set_loss_options`.
     """
+
+    loss_options: LossOptions = LossOptions()
 
     def forward(
         self, hidden: Tensor, targets: Tensor | None = None, token_weights: Tensor | None = None
@@ -123,7 +54,7 @@ class TargetHead(nn.Linear):
         """Logits; with targets and weights, `chunked_cross_entropy`'s pair."""
         if targets is None or token_weights is None:
             return super().forward(hidden)
-        return chunked_cross_entropy(hidden, self.weight, targets, token_weights)
+        return head_loss(hidden, self.weight, targets, token_weights, self.loss_options)
 
 
 def adopt_head(layer: nn.Linear) -> None:
@@ -133,6 +64,39 @@ def adopt_head(layer: nn.Linear) -> None:
     ZeRO-3 the partitioned weight.
     """
     layer.__class__ = TargetHead
+
+
+def set_loss_options(model: nn.Module, options: LossOptions) -> None:
+    """From now on the model's loss is what the options say; they are not saved with the model.
+
+    Args:
+        model: With or without an adapter, in any wrapper. Every `TargetHead` in it takes the options, also a trained
+            copy beside an adapter; a model of another family keeps them for `weighted_target_loss`.
+        options: What the loss is, and the backend.
+
+    Raises:
+        MtftError: The backend's package or a GPU is missing, or the model's head cannot use a backend.
+    """
+    require_backend(options.backend)
+    heads: list[Any] = [module for module in model.modules() if isinstance(module, TargetHead)]
+    if not heads and options.backend != "chunked":
+        raise ConfigError(
+            f"The loss backend `{options.backend}` needs a model whose head computes the loss: BLOOM or mT5.",
+            found=type(model).__name__,
+            remedy="Use the backend `chunked`.",
+        )
+    for place in heads or [_without_adapter(model)]:
+        place.loss_options = options
+
+
+def loss_options_of(model: nn.Module) -> LossOptions:
+    """The options that `set_loss_options` gave the model, possibly wrapped since; else the defaults."""
+    found = (vars(module).get("loss_options") for module in model.modules())
+    return next((options for options in found if isinstance(options, LossOptions)), LossOptions())
+
+
+def _without_adapter(model: nn.Module) -> Any:
+    return getattr(model, "get_base_model", lambda: model)()
 
 
 def target_loss(
