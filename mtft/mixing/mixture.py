@@ -14,10 +14,10 @@ from mtft.mixing.build import BuiltMixture
 from mtft.mixing.describe import describe
 from mtft.mixing.index import Lengths, MixtureIndex, UnitIndex
 from mtft.mixing.manifest import manifest
-from mtft.mixing.permutation import mixed, permuted, stable_key
+from mtft.mixing.order import Order
 from mtft.mixing.proportions import Proportion, proportions
 from mtft.mixing.rates import Rates, Unit, quantised, shares
-from mtft.mixing.schedule import Integers, Schedule
+from mtft.mixing.schedule import Integers
 from mtft.mixing.shards import Shard
 from mtft.tasks.records import Example
 
@@ -55,15 +55,15 @@ class Mixture:
         self.seed = built.spec.seed if seed is None else seed
         self.sizes = np.array([unit.rows for unit in index.units], dtype=np.int64)
         self.shares = shares(self._units(), self.rates, horizon=horizon)
-        self.schedule = Schedule(quantised(self.shares))
+        names = [shard.summary.unit for shard in built.shards]
+        self._order = Order(quantised(self.shares), self.sizes, names, self.seed)
+        self.schedule = self._order.schedule
         # All kept records of all units in one line; a place in it is a slot.
         self._records = np.concatenate([unit.records for unit in index.units])
         first_slot = _offsets([unit.examples for unit in index.units])
         starts = [unit.starts + first for unit, first in zip(index.units, first_slot, strict=True)]
         self._starts = np.concatenate([*starts, [len(self._records)]])
         self._first_row = _offsets(self.sizes.tolist())
-        keys = [stable_key(self.seed, shard.summary.unit) for shard in built.shards]
-        self._keys = np.array(keys, dtype=np.uint64)
 
     def __len__(self) -> int:
         """Rows of one pass: every kept row of every unit once. Positions go on beyond."""
@@ -133,13 +133,10 @@ class Mixture:
 
     def _place(self, positions: Sequence[int] | Integers) -> tuple[Integers, Integers, Integers]:
         """Unit, row among its kept rows, and slot, at each position; all (n,) int64."""
-        unit, local = self.schedule.locate(np.asarray(positions, dtype=np.int64))
-        epoch, turn = np.divmod(local, self.sizes[unit])
-        order = mixed(self._keys[unit] + mixed(epoch.astype(np.uint64)))
-        row = permuted(turn, self.sizes[unit], order)
+        unit, row, epoch = self._order.rows(np.asarray(positions, dtype=np.int64))
         first = self._first_row[unit] + row
         start, templates = self._starts[first], self._starts[first + 1] - self._starts[first]
-        begin = mixed(self._keys[unit] ^ mixed(row.astype(np.uint64))) % templates.astype(np.uint64)
+        begin = self._order.draw(unit, row) % templates.astype(np.uint64)
         return unit, row, start + (begin.astype(np.int64) + epoch) % templates
 
     @cached_property

@@ -13,6 +13,7 @@ from mtft.errors import MixtureError
 Integers = npt.NDArray[np.int64]
 
 MAX_TOTAL = 2**31  # the arithmetic below stays within 64 bits for totals under this
+BLOCK = 2**14  # positions walked down together: their numbers stay in a core's cache
 
 
 class Schedule:
@@ -70,13 +71,19 @@ class Schedule:
 
     def locate(self, positions: Integers) -> tuple[Integers, Integers]:
         """The unit at each position and its number within that unit, counted from zero; all (n,) int64."""
-        node = np.full(len(positions), self._root, dtype=np.int64)
-        local = np.array(positions, dtype=np.int64)
+        unit, local = np.empty((2, len(positions)), dtype=np.int64)
+        for first in range(0, len(positions), BLOCK):
+            block = slice(first, first + BLOCK)
+            unit[block], local[block] = self._walk(np.array(positions[block], dtype=np.int64))
+        return unit, local
+
+    def _walk(self, local: Integers) -> tuple[Integers, Integers]:
+        """From the root down, one level of all positions at a time; changes its argument."""
+        node = np.full(len(local), self._root, dtype=np.int64)
         inside = np.flatnonzero(node >= len(self.weights))
         while len(inside):
             at, n = node[inside], local[inside]
-            before = self._sent_left(at, n)
-            goes_left = self._sent_left(at, n + 1) > before
+            before, goes_left = self._split(at, n)
             node[inside] = np.where(goes_left, self._left[at], self._right[at])
             local[inside] = np.where(goes_left, before, n - before)
             inside = inside[node[inside] >= len(self.weights)]
@@ -86,17 +93,20 @@ class Schedule:
         """How often each unit occurs among the first n positions, (units,) int64; they sum to n."""
         counts = np.zeros(len(self._weight), dtype=np.int64)
         counts[self._root] = n
-        for node in range(
-            len(self._weight) - 1, len(self.weights) - 1, -1
-        ):  # parents stand after their children
-            left = int(self._sent_left(np.array([node]), counts[node : node + 1])[0])
+        for node in range(len(self._weight) - 1, len(self.weights) - 1, -1):  # parents after their children
+            left = int(self._split(np.array([node]), counts[node : node + 1])[0][0])
             counts[self._left[node]] = left
             counts[self._right[node]] = counts[node] - left
         return counts[: len(self.weights)]
 
-    def _sent_left(self, node: Integers, n: Integers) -> Integers:
-        """floor(n * a / w + 1/2), exactly: whole turns of w positions send a each, the rest fits 64 bits."""
+    def _split(self, node: Integers, n: Integers) -> tuple[Integers, npt.NDArray[np.bool_]]:
+        """left(n) = floor(n * a / w + 1/2) at some nodes, and whether left(n + 1) is one more.
+
+        Exact in 64 bits: whole turns of w positions send a each, and only the rest is multiplied. Position n + 1
+        adds 2a to the dividend, so it goes left where the remainder has come within 2a of the next multiple.
+        """
         whole, left = self._weight[node], self._weight[self._left[node]]
         turns, rest = np.divmod(n, whole)
-        sent: Integers = turns * left + (2 * rest * left + whole) // (2 * whole)
-        return sent
+        sent, remainder = np.divmod(2 * rest * left + whole, 2 * whole)
+        goes_left: npt.NDArray[np.bool_] = remainder >= 2 * (whole - left)
+        return sent + turns * left, goes_left

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mtft.errors import MixtureError
-from mtft.mixing.schedule import Schedule
+from mtft.mixing.order import Order
+from mtft.mixing.rates import quantised
+from mtft.mixing.schedule import BLOCK, Schedule
 
 weight_lists = st.lists(st.integers(0, 10**7), min_size=1, max_size=60).filter(lambda w: sum(w) > 0)
 # Fibonacci weights make the deepest Huffman tree, so the largest error.
@@ -64,6 +66,54 @@ def test_counts_are_within_two_rows_far_out_and_in_exact_arithmetic(
             assert (
                 abs(count * total - n * weight) <= 1.68 * total
             )  # Python's integers: no rounding, no overflow
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    units=st.integers(250, 2500),
+    spread=st.floats(0.0, 4.0),
+    start=st.integers(0, 10**8 - 2000),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_with_hundreds_of_units_every_prefix_up_to_a_hundred_million_is_within_two_rows_of_its_share(
+    units: int, spread: float, start: int, seed: int
+) -> None:
+    """Of the share itself: rounding it to an integer weight is part of the error."""
+    share = np.random.default_rng(seed).lognormal(0.0, spread, units)
+    share /= share.sum()
+    schedule = Schedule(quantised(share))
+    found, _ = schedule.locate(np.arange(start, start + 2000))
+    seen = schedule.counts(start) + np.concatenate(
+        [np.zeros((1, units), dtype=np.int64), np.cumsum(np.eye(units, dtype=np.int32)[found], axis=0)]
+    )
+    prefixes = np.arange(start, start + 2001)[:, None]
+    assert np.abs(seen - prefixes * share).max() < 2
+
+
+def test_blocks_leave_no_seam() -> None:
+    schedule = Schedule(np.random.default_rng(5).integers(1, 10**6, 300))
+    start = 10**8 - BLOCK // 2
+    units, local = schedule.locate(np.arange(start, start + 2 * BLOCK + 7))
+    for cut in (0, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 6):
+        alone = schedule.locate(np.array([start + cut]))
+        assert (units[cut], local[cut]) == (alone[0][0], alone[1][0])
+
+
+def test_the_order_over_three_hundred_units_and_a_hundred_million_rows_needs_no_list_of_rows() -> None:
+    """One pass is a permutation of each unit's rows, whichever stretch of it is asked for alone."""
+    random = np.random.default_rng(7)
+    sizes = np.maximum(random.lognormal(0, 2, 300), 1e-3)
+    sizes = np.maximum(sizes / sizes.sum() * 10**8, 1).astype(np.int64)
+    names = [f"unit {number}" for number in range(300)]
+    order = Order(quantised(sizes / sizes.sum()), sizes, names, seed=3)
+    positions = np.concatenate([random.integers(0, 10**8, 3000), np.arange(7 * 10**7, 7 * 10**7 + 20_000)])
+    unit, row, epoch = order.rows(np.unique(positions))
+    assert (row < sizes[unit]).all()
+    assert (row >= 0).all()
+    triples = set(zip(unit.tolist(), row.tolist(), epoch.tolist(), strict=True))
+    assert len(triples) == len(unit)
+    again = order.rows(np.unique(positions)[::-1])
+    assert all((a == b[::-1]).all() for a, b in zip((unit, row, epoch), again, strict=True))
 
 
 @given(weight_lists, st.permutations(range(200)))
