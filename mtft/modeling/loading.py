@@ -26,9 +26,9 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from mtft.errors import ModelError
+from mtft.modeling.adapter_files import ADAPTER_CONFIG, adapter_record, put_adapter
 from mtft.modeling.families import FAMILIES
-
-ADAPTER_CONFIG = "adapter_config.json"
+from mtft.modeling.quantization import quantization_config
 
 
 class LoadedModel(NamedTuple):
@@ -65,7 +65,10 @@ def family_of(config: PretrainedConfig) -> str:
 
 
 def load_model(
-    name_or_path: str | Path, revision: str | None = None, dtype: torch.dtype | str | None = None
+    name_or_path: str | Path,
+    revision: str | None = None,
+    dtype: torch.dtype | str | None = None,
+    quantization: str = "none",
 ) -> LoadedModel:
     """A model and its tokenizer from a folder or a Hub id, an adapter put on its base.
 
@@ -75,13 +78,16 @@ def load_model(
         name_or_path: Folder or Hub id; a folder with an `adapter_config.json` is an adapter.
         revision: Branch, tag or commit on the Hub.
         dtype: Of the weights; None keeps the dtype they were saved in.
+        quantization: What linear layers are held in: `none`, `4bit` or `8bit`; an adapter's own are not.
 
     Raises:
-        ModelError: Nothing is there, weights are not safetensors, or the model is of another kind.
+        ModelError: Nothing is there, weights are not safetensors, the model is of another kind, or the device cannot
+            quantise.
+        MissingExtraError: Quantisation needs a package that is not installed.
     """
     name = str(name_or_path)
     if (Path(name) / ADAPTER_CONFIG).is_file():
-        return _load_adapter(Path(name), dtype)
+        return _load_adapter(Path(name), dtype, quantization)
     config = _guarded(name, AutoConfig.from_pretrained, revision=revision)
     family = family_of(config)
     auto = AutoModelForCausalLM if family == "causal" else AutoModelForSeq2SeqLM
@@ -91,6 +97,7 @@ def load_model(
         revision=revision,
         use_safetensors=True,
         dtype=dtype or "auto",
+        quantization_config=quantization_config(quantization),
         output_loading_info=True,
     )
     _refuse_missing(name, report["missing_keys"])
@@ -109,16 +116,14 @@ def _refuse_missing(name: str, missing: Collection[str]) -> None:
         )
 
 
-def _load_adapter(folder: Path, dtype: torch.dtype | str | None) -> LoadedModel:
+def _load_adapter(folder: Path, dtype: torch.dtype | str | None, quantization: str) -> LoadedModel:
     """The adapter's base with the adapter on it."""
-    recorded = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    recorded = adapter_record(folder)
     base = recorded.get("base_model_name_or_path")
     if not base:
         raise ModelError("An adapter must name its base model.", where=folder / ADAPTER_CONFIG)
-    if not any(folder.glob("adapter_model*.safetensors")):
-        raise ModelError("An adapter's weights must be in safetensors files.", where=folder)
-    loaded = load_model(_base_place(folder, str(base)), recorded.get("revision"), dtype)
-    model = _guarded(str(folder), lambda path, **_: PeftModel.from_pretrained(loaded.model, path))
+    loaded = load_model(_base_place(folder, str(base)), recorded.get("revision"), dtype, quantization)
+    model = put_adapter(loaded.model, folder)
     return LoadedModel(model.eval(), loaded.tokenizer, loaded.family)
 
 
@@ -167,5 +172,17 @@ def save_model(model: Any, tokenizer: PreTrainedTokenizerBase, folder: str | Pat
 
 
 def merge_adapter(model: Any) -> PreTrainedModel:
-    """The plain model with the adapter's change added to its weights; a plain model comes back as it is."""
-    return model.merge_and_unload() if isinstance(model, PeftModel) else model
+    """The plain model with the adapter's change added to its weights; a plain model comes back as it is.
+
+    Raises:
+        ModelError: The adapter changes no weights.
+    """
+    if not isinstance(model, PeftModel):
+        return model
+    if model.active_peft_config.is_prompt_learning:
+        raise ModelError(
+            "An adapter must change weights to be merged.",
+            found="virtual tokens, which stand before the prompt",
+            remedy="Use it as an adapter.",
+        )
+    return model.merge_and_unload()
