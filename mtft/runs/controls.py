@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from transformers import PreTrainedTokenizerBase
 
+from mtft.encoding import TokenLengths
 from mtft.evaluation import EvalExample, EvaluationResults, ModelInfo, cells_of, control_samples
 from mtft.mixing import Mixture
 from mtft.tasks import Example
@@ -26,10 +27,11 @@ class ShuffledTargets:
     Args:
         mixture: The mixture.
         seed: Of the shuffling.
+        measure: Tokens of prompts and targets, for packing: another target has another length.
     """
 
-    def __init__(self, mixture: Mixture, seed: int) -> None:
-        self._mixture, self._seed = mixture, seed
+    def __init__(self, mixture: Mixture, seed: int, measure: TokenLengths) -> None:
+        self._mixture, self._seed, self._measure = mixture, seed, measure
         units, _, _ = mixture.at(np.arange(min(_PARTNERS, 4 * len(mixture))))
         self._partners: dict[int, npt.NDArray[np.int64]] = {
             int(unit): np.flatnonzero(units == unit) for unit in np.unique(units)
@@ -51,6 +53,13 @@ class ShuffledTargets:
             self._shuffled(example, int(position), int(unit))
             for example, position, unit in zip(found, positions, units, strict=True)
         ]
+
+    def lengths(
+        self, positions: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """Tokens of prompt and shuffled target at each position, both (n,) int32."""
+        found = self.examples(positions)
+        return self._measure([example.inputs for example in found], [example.target for example in found])
 
     def _shuffled(self, example: Example, position: int, unit: int) -> Example:
         draw = _draw(f"{self._seed}\t{position}")

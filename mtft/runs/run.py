@@ -14,7 +14,7 @@ from mtft.encoding import TokenLimits, encoder_for
 from mtft.errors import RunError
 from mtft.evaluation import EngineSettings, EvaluationResults, control_rows
 from mtft.mixing import Mixture
-from mtft.modeling import load_model
+from mtft.modeling import has_own_forward, load_model
 from mtft.reporting import write_report
 from mtft.runs.arguments import RunArguments
 from mtft.runs.controls import ShuffledTargets, bag_of_tokens
@@ -23,7 +23,7 @@ from mtft.runs.folder import RunFolder, on_main_first, resolved_settings, write_
 from mtft.runs.models import is_built_in, load_whole, prepare_base
 from mtft.runs.provenance import reproduction, vocabulary_overlap
 from mtft.runs.scoring import score
-from mtft.training import MultitaskArguments, MultitaskTrainer, find_checkpoint
+from mtft.training import MultitaskArguments, MultitaskTrainer, expected_examples, find_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,9 @@ class Run:
         with on_main_first():
             index = built.index(self.encoder.measure, limits)
         self.mixture = Mixture(built, index, seed=self.training.data_seed)
-        positions = self._positions()
+        positions = self.positions = expected_examples(
+            self.training, self.mixture, self.encoder, own_forward=has_own_forward(loaded.model)
+        )
         with on_main_first() as main:
             if main:
                 write_atomically(self.folder.manifest, json.dumps(self.mixture.manifest(positions), indent=1))
@@ -110,7 +112,7 @@ class Run:
         set_seed(self.training.seed)
         loaded = load_model(self.base, self.arguments.revision)
         source = (
-            ShuffledTargets(self.mixture, self.training.seed)
+            ShuffledTargets(self.mixture, self.training.seed, self.encoder.measure)
             if self.arguments.shuffled_labels
             else self.mixture
         )
@@ -118,7 +120,12 @@ class Run:
         wanted = self.training.resume_from_checkpoint or find_checkpoint(self.folder.path)
         result = trainer.train(resume_from_checkpoint=str(wanted) if wanted else None)
         trainer.save_model(str(self.folder.path))
-        summary = {"step": trainer.state.global_step, "dropped": trainer.dropped, **result.metrics}
+        summary = {
+            "step": trainer.state.global_step,
+            "examples": trainer.plan.examples(trainer.state.global_step),
+            "dropped": trainer.dropped,
+            **result.metrics,
+        }
         history = [entry for entry in trainer.state.log_history if "loss" in entry]
         with on_main_first() as main:
             if main:
@@ -137,10 +144,10 @@ class Run:
         results = EvaluationResults.load(self._results(names[0]))
         for name in names[1:]:
             results = results.merge(EvaluationResults.load(self._results(name)))
-        positions = self._positions()
+        summary = self._summary()
         extras: dict[str, Any] = {
-            "mixture": self.mixture.manifest(positions),
-            "training": self._summary(),
+            "mixture": self.mixture.manifest(summary.get("examples", self.positions)),
+            "training": summary,
             "problems": self.data.problems.as_dict(),
             "vocabulary_overlap": vocabulary_overlap(self.data.built),
         }
@@ -153,16 +160,6 @@ class Run:
         content = results.with_extras(**extras).save(self.folder.eval)
         html, _ = write_report(content, self.folder.eval, self.folder.eval / "samples.parquet")
         logger.info("Report: %s", html)
-
-    def _positions(self) -> int:
-        """How many positions of the mixture the training takes."""
-        training = self.training
-        rows = training.global_batch_size or (
-            training.per_device_train_batch_size * training.gradient_accumulation_steps * training.world_size
-        )
-        if training.max_steps > 0:
-            return int(rows * training.max_steps)
-        return round(float(training.num_train_epochs * len(self.mixture)))
 
     def _results(self, name: str) -> Path:
         return self.folder.eval / name

@@ -5,6 +5,7 @@ from mtft.training.checkpoints import find_checkpoint
 from mtft.training.normalization import NORMALIZATIONS
 from mtft.training.pretraining import PretrainArguments, PretrainReport, pretrain
 from mtft.training.step_data import ExampleSource
+from mtft.training.steps import expected_examples
 from mtft.training.trainer import MultitaskTrainer
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "MultitaskTrainer",
     "PretrainArguments",
     "PretrainReport",
+    "expected_examples",
     "find_checkpoint",
     "pretrain",
 ]

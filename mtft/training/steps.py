@@ -23,8 +23,10 @@ from mtft.encoding import (
     PackWindows,
     Positions,
     StepPlan,
+    filling,
     fillings,
     in_words,
+    sizes_of,
 )
 from mtft.errors import ConfigError
 from mtft.training.arguments import MultitaskArguments
@@ -198,6 +200,29 @@ def plan_steps(
             total = args.max_steps * per_step
         steps = RowSteps(StepPlan(per_step, total), encoder)
     return steps, args.max_steps if args.max_steps > 0 else int(steps.count or 0)
+
+
+def expected_examples(args: MultitaskArguments, source: Any, encoder: Encoder, *, own_forward: bool) -> int:
+    """How many positions of the source the training will take; of packs, as those of the first positions hold.
+
+    `args.pack_capacity` is settled by this where it was left to the data.
+
+    Raises:
+        ConfigError: As `plan_steps`.
+    """
+    per_step = args.global_batch_size or (
+        args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
+    )
+    total = _total_rows(args, source)
+    if total is not None:
+        return total
+    if not (args.packing and own_forward):
+        return int(args.max_steps * per_step)
+    windows = _windows(args, source, encoder, total)
+    args.pack_capacity = list(windows.capacities)
+    sizes = sizes_of(encoder.kind, *windows.source.lengths(np.arange(SAMPLE)))
+    packs = filling(sizes, windows.capacities, args.pack_window)
+    return round(packs.examples_per_pack * per_step * args.max_steps)
 
 
 def _total_rows(args: MultitaskArguments, source: Any) -> int | None:
