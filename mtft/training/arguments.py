@@ -14,6 +14,7 @@ from mtft.training.adapters import AdapterSettings
 from mtft.training.devices import deepspeed_was_launched, join_deepspeed_processes
 from mtft.training.guards import check_choice
 from mtft.training.normalization import NORMALIZATIONS
+from mtft.training.watching import WatchSettings
 
 # settings of the library that our rows and our loss leave no place for, with the only value they can have
 _FIXED: dict[str, tuple[object, str]] = {
@@ -26,7 +27,7 @@ _FIXED: dict[str, tuple[object, str]] = {
 
 
 @dataclass
-class MultitaskArguments(AdapterSettings, TrainingArguments):  # type: ignore[misc]
+class MultitaskArguments(WatchSettings, AdapterSettings, TrainingArguments):  # type: ignore[misc]
     """`TrainingArguments` with the loss normalisation, the global batch and the adapter.
 
     Some defaults differ from the library's: TensorBoard is on, a log line comes every 10 steps, and saved
@@ -78,6 +79,7 @@ class MultitaskArguments(AdapterSettings, TrainingArguments):  # type: ignore[mi
     def __post_init__(self) -> None:
         check_choice("loss_normalization", self.loss_normalization, NORMALIZATIONS)
         self.check_adapter()
+        self.check_watching()
         check_choice("over_capacity", self.over_capacity, OVER_CAPACITY)
         if not torch.accelerator.is_available():
             self.use_cpu = True  # else the library takes several processes on CPUs for so many single ones

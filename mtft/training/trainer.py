@@ -92,7 +92,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         refuse_half_precision(model, self.accelerator.mixed_precision, self._deepspeed_config())
         capacities = self.plan.plan.windows.capacities if isinstance(self.plan, PackSteps) else ()
         self.meter = Meter(model_cost(adapted), capacities=capacities)
-        self.guard = AnomalyGuard(args, self.accelerator, mixture)
+        self.guard = AnomalyGuard(args, Path(args.output_dir), self.accelerator, mixture)
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(ProgressLine)
 
@@ -204,8 +204,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         if self.args.should_save:
             folder = Path(output_dir or self.args.output_dir)
             (folder / "training_args.bin").unlink(missing_ok=True)
-            settings = json.dumps(self.args.to_dict(), indent=1, default=str)
-            (folder / ARGUMENTS_FILE).write_text(settings, encoding="utf-8")
+            _write_json(folder / ARGUMENTS_FILE, self.args.to_dict())
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """The library's checkpoint, where the steps are, its manifest; only then are older ones taken away."""
@@ -214,7 +213,6 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         folder, limit = run / f"checkpoint-{self.state.global_step}", self.args.save_total_limit
         needed = bytes_of_checkpoint(model, self.optimizer, run)
         self._refuse_full_disk(folder, needed)
-        self._settings_to_save = self.args.to_dict()
         with disk_told(folder, needed):
             try:
                 self.args.save_total_limit = None
@@ -223,11 +221,9 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
                 self.args.save_total_limit = limit
             self.accelerator.wait_for_everyone()
             if self.args.should_save and folder.is_dir():
-                for name, part in (
-                    (STEPS_FILE, self.plan.state(self.state.global_step)),
-                    (GUARD_FILE, self.guard.state()),
-                ):
-                    (folder / name).write_text(json.dumps(part, indent=1), encoding="utf-8")
+                _write_json(folder / STEPS_FILE, self.plan.state(self.state.global_step))
+                _write_json(folder / GUARD_FILE, self.guard.state())
+                _write_json(folder / ARGUMENTS_FILE, self.args.to_dict())  # the limit is in it again
                 write_manifest(folder, step=self.state.global_step, identity=self.identity)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
@@ -278,3 +274,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
     def _deepspeed_config(self) -> Mapping[str, Any] | None:
         plugin = getattr(self.accelerator.state, "deepspeed_plugin", None)
         return None if plugin is None else plugin.deepspeed_config
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1, default=str), encoding="utf-8")
