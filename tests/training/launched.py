@@ -1,4 +1,4 @@
-"""What the launchers start: both families train and resume; process 0 writes what it logged.
+"""What the launchers start: both families train, on rows and on packs, and resume; process 0 writes what it logged.
 
 LAUNCHER tests/training/launched.py OUTPUT [--deepspeed FILE] [--kinds token,target]
 """
@@ -16,36 +16,40 @@ from accelerate.state import AcceleratorState, PartialState
 from mtft.errors import ConfigError
 from mtft.modeling import load_model, save_model
 from mtft.training import MultitaskArguments, MultitaskTrainer
-from tests.training.additions import Additions, logged, toy_model
+from tests.training.additions import MeasuredAdditions, logged, toy_model
 
-STEPS, ROWS = 3, 8
+STEPS, SLOTS = 3, 8
+PACKED = {"packing": True, "pack_window": 64}
+CAPACITY = {"bloom": [48], "mt5": [40, 16]}
 
 
 def train(
     family: str, folder: Path, kind: str, *, save: bool = False, resume: bool = False, **settings: Any
 ) -> list[Any]:
-    """(loss, gradient norm) of every step."""
+    """(loss, gradient norm) of every step; of kind `packed`, on packs under the default normalisation."""
     if AcceleratorState._shared_state:
         AcceleratorState._reset_state()  # each run prepares its own DeepSpeed settings
     built, encoder = toy_model(family)
+    packing = {**PACKED, "pack_capacity": CAPACITY[family]} if kind == "packed" else {}
     args = MultitaskArguments(
         output_dir=str(folder),
         max_steps=STEPS,
         per_device_train_batch_size=2,
-        global_batch_size=ROWS,
-        loss_normalization=kind,
+        global_batch_size=SLOTS,
+        loss_normalization="target" if packing else kind,
         learning_rate=1e-2,
         logging_steps=1,
         save_strategy="steps" if save else "no",
         save_steps=2,
         report_to="none",
         disable_tqdm=True,
+        **packing,
         **settings,
     )
     # loaded after the arguments, as a recipe does: under ZeRO-3 the library then partitions while loading
     save_model(built, encoder.tokenizer, folder / "start")
     PartialState().wait_for_everyone()
-    trainer = MultitaskTrainer(load_model(folder / "start").model, args, Additions(), encoder)
+    trainer = MultitaskTrainer(load_model(folder / "start").model, args, MeasuredAdditions(encoder), encoder)
     trainer.train(resume_from_checkpoint=str(folder / "checkpoint-2") if resume else None)
     if save:
         trainer.save_model(str(folder / "final"))
@@ -72,7 +76,7 @@ def main() -> None:
     torch.set_num_threads(1)
     results: dict[str, Any] = {}
     for family in ("mt5", "bloom"):
-        for kind in options.kinds.split(","):
+        for kind in [*options.kinds.split(","), "packed"]:
             results[f"{family} {kind}"] = train(
                 family, options.output / f"{family}-{kind}", kind, save=True, deepspeed=options.deepspeed
             )

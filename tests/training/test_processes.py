@@ -41,12 +41,12 @@ def extensions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def one_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
-    """What one process logs, in micro-batches of 2, 4 of them per step."""
+    """What one process logs, in micro-batches of 2 rows or packs, 4 of them per step."""
     folder = tmp_path_factory.mktemp("one")
     return {
         f"{family} {kind}": np.array(train(family, folder / f"{family}-{kind}", kind))
         for family in ("mt5", "bloom")
-        for kind in NORMALIZATIONS
+        for kind in (*NORMALIZATIONS, "packed")
     }
 
 
@@ -114,7 +114,7 @@ def _check(results: dict[str, Any], one_process: dict[str, np.ndarray], toleranc
 def test_two_processes_equal_one(
     tmp_path: Path, extensions: Path, one_process: dict[str, np.ndarray]
 ) -> None:
-    """Every normalisation, loss and gradient norm; and a resumed run equals the whole one."""
+    """Every normalisation, rows and packs, loss and gradient norm; and a resumed run equals the whole one."""
     command = _accelerate("cpu_ddp.yaml", str(tmp_path), "--kinds", ",".join(NORMALIZATIONS))
     _check(_losses(command, tmp_path, extensions), one_process, 1e-5)
 
