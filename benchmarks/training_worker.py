@@ -1,0 +1,153 @@
+"""A contender in a process of its own, which trains round by round as it is told."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+import traceback
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import PrinterCallback, TrainerCallback
+
+from benchmarks.training_contenders import Contender, Job, Losses, build
+
+MIB = 2**20
+_DEPARTED = "a contender's process ended early; was it killed for memory?"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A contender before its first step.
+
+    Attributes:
+        weights: Sum of all weights, to tell whether they are the same.
+        losses: Of the sample, or of its first rows.
+        round_steps: Optimiser steps of one round.
+    """
+
+    weights: float
+    losses: Losses
+    round_steps: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round.
+
+    Attributes:
+        seconds: By the clock, from one step's end to another's: reading and collating included.
+        tokens: Trained on, padding not counted.
+    """
+
+    seconds: float
+    tokens: int
+
+
+class Worker:
+    """The parent's side of one contender."""
+
+    def __init__(self, name: str, job: Job) -> None:
+        self.name = name
+        context = get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_work, args=(name, job, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.ready: Ready = self._receive()
+
+    def round(self) -> Round:
+        """Train once on the sample; the first time one step only, which is not to be counted."""
+        self._pipe.send("go")
+        return self._receive()
+
+    def finish(self) -> float:
+        """End the process. Mebibytes that its largest step took above what stood before the first."""
+        self._pipe.send("end")
+        peak: float = self._receive()
+        self._process.join()
+        return peak
+
+    def _receive(self) -> Any:
+        try:
+            found = self._pipe.recv()
+        except EOFError:
+            raise RuntimeError(f"{self.name}: {_DEPARTED}") from None
+        if isinstance(found, str):
+            raise RuntimeError(f"{self.name}: {found}")
+        return found
+
+
+def _work(name: str, job: Job, pipe: Connection) -> None:
+    try:
+        os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+        contender = build(name, job)
+        contender.trainer.remove_callback(PrinterCallback)
+        model = contender.trainer.model
+        with torch.no_grad():
+            losses = contender.losses()
+            weights = math.fsum(float(p.sum(dtype=torch.float64)) for p in model.parameters())
+        pipe.send(Ready(weights, losses, contender.round_steps))
+        pipe.send(_peak_of_training(contender, model, pipe))
+    except BaseException:
+        pipe.send(traceback.format_exc())
+        raise
+
+
+def _peak_of_training(contender: Contender, model: nn.Module, pipe: Connection) -> float:
+    rounds = _Rounds(contender.round_steps, pipe)
+    contender.trainer.add_callback(rounds)
+    model.register_forward_pre_hook(rounds.count, with_kwargs=True)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is from now on
+    before = _status("VmRSS")
+    if rounds.wait():
+        contender.trainer.train()
+    return _status("VmHWM") - before
+
+
+def _status(name: str) -> float:
+    """Mebibytes that Linux tells of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
+
+
+class _Rounds(TrainerCallback):
+    """Reports after the first step and after every round, and waits for the next."""
+
+    def __init__(self, steps: int, pipe: Connection) -> None:
+        self.steps, self.pipe = steps, pipe
+        self.tokens, self.left, self.start = 0, 1, 0.0
+
+    def count(self, module: nn.Module, arguments: Any, batch: dict[str, Any]) -> None:
+        """Before each forward: the tokens that it is given."""
+        if "segments" in batch:
+            self.tokens += int((batch["segments"] > 0).sum())
+            self.tokens += int((batch.get("target_segments", torch.zeros(1)) > 0).sum())
+        elif "attention_mask" in batch:
+            self.tokens += int(batch["attention_mask"].sum())
+            if "decoder_input_ids" in batch:
+                self.tokens += int((batch["labels"] != -100).sum())
+        else:
+            self.tokens += batch["input_ids"].numel()
+
+    def wait(self) -> bool:
+        """Whether to go on, as soon as it is said; the clock then starts."""
+        word = self.pipe.recv()
+        self.tokens, self.start = 0, time.perf_counter()
+        return bool(word == "go")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Report at a round's end."""
+        self.left -= 1
+        if self.left:
+            return
+        self.pipe.send(Round(time.perf_counter() - self.start, self.tokens))
+        self.left = self.steps
+        if not self.wait():
+            control.should_training_stop = True
