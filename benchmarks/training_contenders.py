@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def random_model(
 def common(job: Job) -> dict[str, Any]:
     """Settings of all trainers; the rest are the library's defaults."""
     return {
-        "output_dir": tempfile.mkdtemp(),
+        "output_dir": os.path.join(tempfile.gettempdir(), "mtft-benchmark"),  # nothing is saved
         "max_steps": job.steps,
         "learning_rate": 1e-4,
         "lr_scheduler_type": "constant",

@@ -13,6 +13,7 @@ shares of all steps' time.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -102,7 +103,7 @@ def seconds_by_part(built: BuiltMixture, family: str, size: str, vocab_size: int
     tokenizer = own_tokenizer(built, family, vocab_size)
     words, body = SIZES[size]
     arguments = MultitaskArguments(
-        output_dir=tempfile.mkdtemp(),
+        output_dir=os.path.join(tempfile.gettempdir(), "mtft-benchmark"),  # nothing is saved
         max_steps=WARMING + steps,
         per_device_train_batch_size=1,
         packing=True,

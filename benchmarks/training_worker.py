@@ -18,7 +18,6 @@ from transformers import PrinterCallback, TrainerCallback
 
 from benchmarks.training_contenders import Contender, Job, Losses, build
 
-MIB = 2**20
 _DEPARTED = "a contender's process ended early; was it killed for memory?"
 
 
@@ -88,27 +87,27 @@ def _work(name: str, job: Job, pipe: Connection) -> None:
     try:
         os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
         contender = build(name, job)
-        contender.trainer.remove_callback(PrinterCallback)
-        model = contender.trainer.model
         with torch.no_grad():
             losses = contender.losses()
-            weights = math.fsum(float(p.sum(dtype=torch.float64)) for p in model.parameters())
-        pipe.send(Ready(weights, losses, contender.round_steps))
-        pipe.send(_peak_of_training(contender, model, pipe))
+            sums = [float(p.sum(dtype=torch.float64)) for p in contender.trainer.model.parameters()]
+        pipe.send(Ready(math.fsum(sums), losses, contender.round_steps))
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is from now on
+        before = _status("VmRSS")
+        train_in_rounds(contender, pipe)
+        pipe.send(_status("VmHWM") - before)
     except BaseException:
         pipe.send(traceback.format_exc())
         raise
 
 
-def _peak_of_training(contender: Contender, model: nn.Module, pipe: Connection) -> float:
+def train_in_rounds(contender: Contender, pipe: Connection) -> None:
+    """Train as the other end of the pipe says: a step at its first `go`, a round at each further one."""
     rounds = _Rounds(contender.round_steps, pipe)
+    contender.trainer.remove_callback(PrinterCallback)
     contender.trainer.add_callback(rounds)
-    model.register_forward_pre_hook(rounds.count, with_kwargs=True)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is from now on
-    before = _status("VmRSS")
+    contender.trainer.model.register_forward_pre_hook(rounds.count, with_kwargs=True)
     if rounds.wait():
         contender.trainer.train()
-    return _status("VmHWM") - before
 
 
 def _status(name: str) -> float:
