@@ -5,7 +5,7 @@ from mtft.runs.data_to_text import DataToTextArguments, data_to_text, read_data_
 from mtft.runs.evaluate import evaluate_model
 from mtft.runs.launching import readable_errors
 from mtft.runs.run import Run
-from mtft.runs.settings import read_arguments, read_settings
+from mtft.runs.settings import read_arguments, read_recipe, read_settings
 from mtft.runs.study import StudyArguments, read_study, study
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "evaluate_model",
     "read_arguments",
     "read_data_to_text",
+    "read_recipe",
     "read_settings",
     "read_study",
     "readable_errors",

@@ -18,6 +18,7 @@ from mtft.runs.arguments import RunArguments
 from mtft.training import MultitaskArguments
 
 BLOCKS = ("mixtures", "presets")
+EXTENDS = "extends"
 T = TypeVar("T")
 
 
@@ -58,19 +59,45 @@ class StrictParser(HfArgumentParser):  # type: ignore[misc]
         return tuple(filled)
 
 
-def load_settings(path: Path, known: set[str]) -> dict[str, Any]:
-    """A settings file as a mapping whose keys are all known, blocks included.
+def recipe_file(name_or_path: str) -> Path:
+    """The settings file of a recipe: a path, or the name of one in `recipes/runs`.
 
     Raises:
-        ConfigError: The file is not a mapping, or holds an unknown key.
+        ConfigError: There is none; the nearest names are given.
     """
+    return find_yaml(name_or_path, builtin_folder("recipes") / "runs", what="recipe")
+
+
+def load_settings(path: Path, known: set[str]) -> dict[str, Any]:
+    """A settings file as a mapping whose keys are all known, over the file that it `extends`.
+
+    Raises:
+        ConfigError: A file is not a mapping, holds an unknown key, or extends itself.
+    """
+    chain = [(path, _load_one(path, known))]
+    while base := chain[-1][1].pop(EXTENDS, None):
+        beside = path.parent / str(base)
+        path = beside if beside.is_file() else recipe_file(str(base))
+        if any(path.samefile(file) for file, _ in chain):
+            raise ConfigError(
+                "A settings file must not extend itself.", found=f"`{EXTENDS}: {base}`", where=chain[-1][0]
+            )
+        chain.append((path, _load_one(path, known)))
+    settings: dict[str, Any] = {}
+    for _, content in reversed(chain):
+        blocks = {name: (settings.get(name) or {}) | (content.get(name) or {}) for name in BLOCKS}
+        settings |= content | blocks
+    return settings
+
+
+def _load_one(path: Path, known: set[str]) -> dict[str, Any]:
     try:
         content = yaml.safe_load(shallow(path.read_text(encoding="utf-8"))) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigError("A settings file must be YAML.", found=error, where=path) from error
     if not isinstance(content, dict):
         raise ConfigError("A settings file must be a mapping.", found=type(content).__name__, where=path)
-    levels = [(key, "") for key in content if key not in BLOCKS]
+    levels = [(key, "") for key in content if key not in (EXTENDS, *BLOCKS)]
     for block in BLOCKS:
         for name, inner in (content.get(block) or {}).items():
             levels += [(key, f"{block}.{name}") for key in inner or {}]
@@ -117,27 +144,44 @@ def read_settings(recipe: str, argv: Sequence[str] | None = None) -> tuple[RunAr
     its `mixtures.<name>` block for the chosen mixture; its `presets.<name>` block for `--preset`; the flags.
 
     Args:
-        recipe: Name of the recipe.
+        recipe: Name of the recipe, or the path of its file.
         argv: Flags; by default the process's.
 
     Raises:
         ConfigError: An unknown key or flag, a bad value, or a missing file.
     """
+    name = Path(recipe).stem
     settings, rest = option(sys.argv[1:] if argv is None else argv, "settings")
     preset, rest = option(rest, "preset")
     mixture, _ = option(rest, "mixture")
     parser = StrictParser(RunArguments, MultitaskArguments)
-    path = find_yaml(settings or recipe, builtin_folder("recipes") / "runs", what="recipe")
+    path = recipe_file(settings or recipe)
     content = load_settings(path, parser.known)
-    defaults = {"output_dir": f"runs/{recipe}"} | {k: v for k, v in content.items() if k not in BLOCKS}
+    defaults = {"output_dir": f"runs/{name}"} | {k: v for k, v in content.items() if k not in BLOCKS}
     chosen = Path(mixture or defaults.get("mixture", "")).stem
     if chosen in (content.get("mixtures") or {}):
         defaults |= _block(content, "mixtures", chosen, path)
-        defaults["output_dir"] = f"runs/{recipe}-{chosen}"
+        defaults["output_dir"] = f"runs/{name}-{chosen}"
     if preset is not None:
         defaults |= _block(content, "presets", preset, path)
     run, training = parser.read(rest, defaults)
     return run, training
+
+
+def read_recipe(argv: Sequence[str] | None = None) -> tuple[RunArguments, MultitaskArguments]:
+    """The settings of the run that `--recipe NAME_OR_PATH` names, under the other flags; see `read_settings`.
+
+    Raises:
+        ConfigError: As `read_settings`, or no recipe is named.
+    """
+    recipe, rest = option(sys.argv[1:] if argv is None else argv, "recipe")
+    if recipe is None:
+        raise ConfigError(
+            "`--recipe` must name a recipe.",
+            found="none",
+            remedy="`mtft recipes list` names them: those under `runs/`.",
+        )
+    return read_settings(recipe, rest)
 
 
 def read_arguments(kind: type[T], argv: Sequence[str] | None = None) -> T:
