@@ -235,7 +235,8 @@ def _total_rows(args: MultitaskArguments, source: Any) -> int | None:
             found=f"max_steps={args.max_steps}",
             remedy="Give --max_steps.",
         )
-    return int(math.ceil(args.num_train_epochs * len(source)))
+    rows: int = math.ceil(args.num_train_epochs * len(source))
+    return rows
 
 
 def _windows(args: MultitaskArguments, source: Any, encoder: Encoder, total: int | None) -> PackWindows:

@@ -16,7 +16,7 @@ from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 
 from mtft.encoding import Encoder
 from mtft.errors import MtftError, RunError
-from mtft.modeling import has_own_forward, weighted_target_loss
+from mtft.modeling import has_own_forward, set_loss_options, weighted_target_loss
 from mtft.training.adapters import add_adapter
 from mtft.training.anomaly_guard import AnomalyGuard
 from mtft.training.arguments import MultitaskArguments
@@ -84,6 +84,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         refuse_half_precision(model, "fp16" if args.fp16 else "no", None)
         set_seed(args.seed)  # the adapter's weights
         adapted = add_adapter(model, args)
+        set_loss_options(adapted, args.loss_options)
         super().__init__(
             model=adapted, args=args, processing_class=encoder.tokenizer, callbacks=list(callbacks or [])
         )
@@ -102,7 +103,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         return {
             "mixture": self.mixture.fingerprint,
             "tokenizer": self.encoder.fingerprint,
-            "loss_normalization": self.args.loss_normalization,
+            "loss": self.args.loss_identity,
             "peft": self.args.adapter_identity,
             **self.plan.identity,
             **self._identity,
@@ -160,6 +161,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             processes=self.args.world_size,
             sum_over_processes=lambda amount: self.accelerator.gather(amount.to(device)).sum().cpu(),
             gather_dicts=lambda counts: list(gather_object([counts])),
+            target_length_exponent=self.args.target_length_exponent,
         )
         for batch in batches:
             del batch["shifted"]

@@ -120,6 +120,20 @@ def test_task_losses_are_logged_and_add_up_to_the_token_loss(family: str, make_t
     assert total / sum(tokens.values()) == pytest.approx(entry["loss"], rel=1e-5)
 
 
+def test_options_change_what_is_minimised_and_not_what_is_reported(
+    family: str, make_trainer: MakeTrainer
+) -> None:
+    plain = make_trainer(family, max_steps=1)
+    plain.train()
+    for option in ({"label_smoothing_factor": 0.2}, {"z_loss": 1e-2}, {"target_length_exponent": 1.0}):
+        trainer = make_trainer(family, max_steps=1, **option)
+        trainer.train()
+        before, after = plain.state.log_history[0], trainer.state.log_history[0]
+        assert after["loss"] != pytest.approx(before["loss"], rel=1e-4), option
+        assert after["grad_norm"] != pytest.approx(before["grad_norm"], rel=1e-4), option
+        assert after["task_loss/plus"] == pytest.approx(before["task_loss/plus"], rel=1e-6), option
+
+
 def test_workers_change_nothing(family: str, make_trainer: MakeTrainer) -> None:
     found = []
     for workers in (0, 2):

@@ -68,7 +68,8 @@ def test_without_a_checkpoint_there_is_nothing_to_resume(make_trainer: MakeTrain
     ("change", "named"),
     [
         ({"source": Additions("other data")}, "mixture"),
-        ({"loss_normalization": "token"}, "loss normalization"),
+        ({"loss_normalization": "token"}, "loss"),
+        ({"z_loss": 1e-4}, "loss"),
         ({"per_device_train_batch_size": 8}, "rows per step"),
         ({"peft": "lora"}, "peft"),
         ({"family": "bloom"}, "tokenizer"),
