@@ -92,12 +92,16 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         """The kept gradients times the upstream one."""
-        grad_hidden, grad_weight = ctx.saved_tensors
-        return (
-            None if grad_hidden is None else grad_hidden * upstream.to(grad_hidden.dtype),
-            None if grad_weight is None else grad_weight * upstream.to(grad_weight.dtype),
-            *(None,) * 4,
-        )
+        return *(_times(gradient, upstream) for gradient in ctx.saved_tensors), *(None,) * 4
+
+
+def _times(gradient: Tensor | None, upstream: Tensor) -> Tensor | None:
+    """The product; where it is seen at once that the factor is 1, without a second tensor of the weight's size."""
+    if gradient is None or (
+        upstream.device.type == "cpu" and upstream.item() == 1
+    ):  # a GPU would be waited for
+        return gradient
+    return gradient * upstream.to(gradient.dtype)
 
 
 def _through_logits(

@@ -145,17 +145,40 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         targets = target_segments_of(labels, target_segments, segments, row_weights)
         source, target = lay_out_both(inputs, targets, labels.device)
         in_slots = labels.flatten()[target.token].masked_fill(~target.filled, IGNORED)
-        tokens = _in_slots(source, self.encoder.embed_tokens, input_ids, embedded)
-        encoded = _through(self.encoder, tokens, SegmentMask(source, source, causal=False))
         read = self._shift_right(in_slots[None])[0]
         read = read.masked_fill(target.first, self.config.decoder_start_token_id)
-        embedded = kwargs.get("decoder_inputs_embeds")
-        tokens = self.decoder.embed_tokens(read) if embedded is None else _taken(embedded, target)
+        tokens, read_tokens = self._embedded(
+            source, target, input_ids, read, embedded, kwargs.get("decoder_inputs_embeds")
+        )
+        encoded = _through(self.encoder, tokens, SegmentMask(source, source, causal=False))
         own, cross = SegmentMask(target, target, causal=True), SegmentMask(target, source, causal=False)
-        hidden = _through(self.decoder, tokens, own, encoded, cross)[0]
+        hidden = _through(self.decoder, read_tokens, own, encoded, cross)[0]
         (places,) = torch.nonzero(in_slots != IGNORED, as_tuple=True)
         at = hidden.index_select(0, places)
         return target_loss(self.lm_head, at, in_slots[places], target.row[places], row_weights)
+
+    def _embedded(
+        self,
+        source: Layout,
+        target: Layout,
+        input_ids: Tensor | None,
+        read: Tensor,
+        inputs_embeds: Tensor | None,
+        decoder_inputs_embeds: Tensor | None,
+    ) -> tuple[Tensor, Tensor]:
+        """What encoder and decoder begin with, (slots, width) each; `read` is (target slots,) ids.
+
+        One look-up serves both where they share the weight: the gradient of each is as large as the vocabulary.
+        """
+        first, second = self.encoder.embed_tokens, self.decoder.embed_tokens
+        shared = type(first) is type(second) is nn.Embedding and first.weight is second.weight
+        if shared and inputs_embeds is None and decoder_inputs_embeds is None:
+            ids = torch.cat([_either(input_ids, None).flatten()[source.token], read])
+            tokens, read_tokens = first(ids).split([len(source.token), len(read)])
+            return tokens, read_tokens
+        tokens = _in_slots(source, first, input_ids, inputs_embeds)
+        given = decoder_inputs_embeds
+        return tokens, second(read) if given is None else _taken(given, target)
 
 
 def _through(
