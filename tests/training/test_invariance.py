@@ -125,7 +125,7 @@ def test_options_change_what_is_minimised_and_not_what_is_reported(
 ) -> None:
     plain = make_trainer(family, max_steps=1)
     plain.train()
-    for option in ({"label_smoothing_factor": 0.2}, {"z_loss": 1e-2}, {"target_length_exponent": 1.0}):
+    for option in ({"label_smoothing_factor": 0.2}, {"z_loss": 1.0}, {"target_length_exponent": 1.0}):
         trainer = make_trainer(family, max_steps=1, **option)
         trainer.train()
         before, after = plain.state.log_history[0], trainer.state.log_history[0]
