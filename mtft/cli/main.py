@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import mtft
-from mtft.cli import doctor, evaluate, mixture, predict, prompts, recipes, report, tasks
+from mtft.cli import doctor, evaluate, mixture, model, predict, prompts, recipes, report, tasks
 from mtft.cli.output import Friendly, say
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(tasks.app, name="tasks")
 app.add_typer(mixture.app, name="mixture")
 app.command("eval")(evaluate.evaluate)
 app.command()(predict.predict)
+app.add_typer(model.app, name="model")
 app.command()(report.report)
 app.add_typer(recipes.app, name="recipes")
 app.command()(doctor.doctor)

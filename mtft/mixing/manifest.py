@@ -24,7 +24,7 @@ def manifest(mixture: Mixture, n_positions: int) -> dict[str, Any]:
     Keys: `format`, `mtft`, `name`, `title`, `fingerprint`, `seed`, `spec` (the file's settings), `rates`
     (those used), `length_unit`, `measure`, `limits`, `rows`, `examples`, `dropped` (by reason, over all),
     `guard`, `leakage` (what datasets have from each other), `units` (one per trained cell, with its own counts,
-    drops, sources, licence and proportions), `held_out`.
+    drops, source and its revisions, licence and proportions), `held_out`.
     """
     built, index = mixture.built, mixture.index
     limits = index.limits
@@ -73,6 +73,11 @@ def _unit(mixture: Mixture, number: int, line: Proportion) -> dict[str, Any]:
         **asdict(line),
         "key": task.key,
         "licence": task.card.licence,
+        "source": {
+            "kind": task.card.source.kind,
+            "id": task.card.source.id,
+            "homepage": task.card.homepage,
+        },
         "weight": int(mixture.schedule.weights[number]),
         "templates": [{"id": template.id, "name": template.name} for template in task.templates],
         "sources": sorted({origin.source_revision for origin in shard.summary.origins}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ def adapter_record(folder: Path) -> dict[str, Any]:
     """What an adapter's folder says of it.
 
     Raises:
-        ModelError: It is no readable mapping, names code to import, or its weights are not safetensors.
+        ModelError: It is no readable mapping, names no base or code to import, or its weights are not safetensors.
     """
     path = folder / ADAPTER_CONFIG
     try:
@@ -34,7 +35,20 @@ def adapter_record(folder: Path) -> dict[str, Any]:
         raise ModelError("An adapter must not name code to import.", found="`megatron_config`", where=path)
     if not (folder / "adapter_model.safetensors").is_file():
         raise ModelError("An adapter's weights must be in a safetensors file.", where=folder)
+    if (
+        not isinstance(recorded.get("base_model_name_or_path"), str)
+        or not recorded["base_model_name_or_path"]
+    ):
+        raise ModelError("An adapter must name its base model.", where=path)
     return recorded
+
+
+def base_place(folder: Path, record: Mapping[str, Any]) -> str | Path:
+    """Where an adapter's base is: beside the adapter or in it, where the run was moved there; else as recorded."""
+    recorded = Path(record["base_model_name_or_path"])
+    places = (folder / recorded, recorded, folder / recorded.name, folder.parent / recorded.name)
+    found = next((place for place in places if (place / "config.json").is_file()), None)
+    return found or str(record["base_model_name_or_path"])
 
 
 def put_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:

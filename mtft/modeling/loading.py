@@ -26,7 +26,7 @@ from transformers.models.auto.modeling_auto import (
 )
 
 from mtft.errors import ModelError
-from mtft.modeling.adapter_files import ADAPTER_CONFIG, adapter_record, put_adapter
+from mtft.modeling.adapter_files import ADAPTER_CONFIG, adapter_record, base_place, put_adapter
 from mtft.modeling.families import FAMILIES
 from mtft.modeling.quantization import quantization_config
 
@@ -119,19 +119,8 @@ def _refuse_missing(name: str, missing: Collection[str]) -> None:
 def _load_adapter(folder: Path, dtype: torch.dtype | str | None, quantization: str) -> LoadedModel:
     """The adapter's base with the adapter on it."""
     recorded = adapter_record(folder)
-    base = recorded.get("base_model_name_or_path")
-    if not base:
-        raise ModelError("An adapter must name its base model.", where=folder / ADAPTER_CONFIG)
-    loaded = load_model(_base_place(folder, str(base)), recorded.get("revision"), dtype, quantization)
-    model = put_adapter(loaded.model, folder)
-    return LoadedModel(model.eval(), loaded.tokenizer, loaded.family)
-
-
-def _base_place(folder: Path, recorded: str) -> str | Path:
-    """Where an adapter's base is: as recorded, or beside the adapter when the run's folder was moved."""
-    name = Path(recorded).name
-    places = (Path(recorded), folder / recorded, folder / name, folder.parent / name)
-    return next((place for place in places if (place / "config.json").is_file()), recorded)
+    loaded = load_model(base_place(folder, recorded), recorded.get("revision"), dtype, quantization)
+    return LoadedModel(put_adapter(loaded.model, folder).eval(), loaded.tokenizer, loaded.family)
 
 
 def _guarded(name: str, load: Any, **options: Any) -> Any:

@@ -20,6 +20,7 @@ from mtft.runs.arguments import RunArguments
 from mtft.runs.controls import ShuffledTargets, bag_of_tokens
 from mtft.runs.data import RunData, prepare_data
 from mtft.runs.folder import RunFolder, on_main_first, resolved_settings, write_atomically
+from mtft.runs.model_card import write_card
 from mtft.runs.models import is_built_in, load_whole, prepare_base
 from mtft.runs.provenance import reproduction, vocabulary_overlap
 from mtft.runs.scoring import score
@@ -110,7 +111,7 @@ class Run:
         if self.folder.training.is_file():
             return
         set_seed(self.training.seed)
-        loaded = load_model(self.base, self.arguments.revision)
+        loaded = load_model(self.base, self.arguments.revision, quantization=self.training.quantization)
         source = (
             ShuffledTargets(self.mixture, self.training.seed, self.encoder.measure)
             if self.arguments.shuffled_labels
@@ -121,6 +122,7 @@ class Run:
         result = trainer.train(resume_from_checkpoint=str(wanted) if wanted else None)
         trainer.save_model(str(self.folder.path))
         summary = {
+            "base_commit": getattr(loaded.model.config, "_commit_hash", None),
             "step": trainer.state.global_step,
             "examples": trainer.plan.examples(trainer.state.global_step),
             "dropped": trainer.dropped,
@@ -132,12 +134,13 @@ class Run:
                 write_atomically(self.folder.training, json.dumps({**summary, "history": history}, indent=1))
 
     def report(self) -> None:
-        """Results of both models in one, with everything needed to judge and to repeat them."""
-        if self.data.suite is None:
-            return
+        """Results of both models in one, with everything needed to judge and to repeat them; and the model card."""
         with on_main_first() as main:
-            if main:
+            if not main:
+                return
+            if self.data.suite is not None:
                 self._write_report()
+            write_card(self.folder.path)
 
     def _write_report(self) -> None:
         names = [name for name in ("base", "finetuned") if (self._results(name) / "results.json").is_file()]

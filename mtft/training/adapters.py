@@ -130,6 +130,7 @@ def _with_peft(model: PreTrainedModel, settings: AdapterSettings) -> Any:
         num_transformer_submodules=1,
         prompt_tuning_init="SAMPLE_VOCAB",
         base_model_name_or_path=model.config.name_or_path or None,
+        revision=_commit(model),
     )
     return prompt_tuned(model, config)
 
@@ -141,6 +142,7 @@ def _lora(model: PreTrainedModel, settings: AdapterSettings) -> PeftConfig:
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
         target_modules=_LORA_MODULES.get(model.config.model_type, "all-linear"),
+        revision=_commit(model),
     )
 
 
@@ -153,8 +155,14 @@ def _ia3(model: PreTrainedModel) -> PeftConfig:
             found=f"`{kind}`",
             remedy="Use `peft: lora`.",
         )
-    return IA3Config(task_type=_task_type(model))
+    return IA3Config(task_type=_task_type(model), revision=_commit(model))
 
 
 def _task_type(model: PreTrainedModel) -> Any:
     return TaskType.SEQ_2_SEQ_LM if model.config.is_encoder_decoder else TaskType.CAUSAL_LM
+
+
+def _commit(model: PreTrainedModel) -> str | None:
+    """The commit of a model from the Hub, so that the adapter is put on no other one later."""
+    commit: str | None = getattr(model.config, "_commit_hash", None)
+    return commit
