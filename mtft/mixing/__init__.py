@@ -3,7 +3,8 @@
 MixtureSpec (YAML) → MixtureCells → build_mixture → BuiltMixture (shards) → MixtureIndex (lengths) → Mixture
 """
 
-from mtft.mixing.build import BuiltMixture, build_mixture
+from mtft.mixing.build import build_mixture
+from mtft.mixing.built import BuiltMixture
 from mtft.mixing.cells import Entry, HeldOut, MixtureCells, MixtureTask, languages_of
 from mtft.mixing.declared import Declaration, DeclaredTask, declare
 from mtft.mixing.describe_declared import describe_declared

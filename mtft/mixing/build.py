@@ -2,117 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from mtft import __version__
 from mtft.errors import MixtureError
-from mtft.mixing.cells import MixtureCells, MixtureTask
+from mtft.mixing.built import BuiltMixture
+from mtft.mixing.cells import MixtureCells
 from mtft.mixing.division import Groups, evaluation_groups
-from mtft.mixing.index import (
-    DUPLICATE,
-    EVALUATED,
-    KEPT,
-    ByteLengths,
-    LengthMeasure,
-    MixtureIndex,
-    TokenBounds,
-    UnitIndex,
-    Verdicts,
-    measured,
-    over_limits,
-)
-from mtft.mixing.leakage import Leakage, cached_leakage
-from mtft.mixing.sampling import sampled
-from mtft.mixing.shards import Shard, ShardWriter, replacing
+from mtft.mixing.files import keep_array, kept_array
+from mtft.mixing.fingerprints import SHARD_FORMAT, data_fingerprints, key_of, parts_of
+from mtft.mixing.leakage import cached_leakage
+from mtft.mixing.progress import bar
+from mtft.mixing.rendering import CellShard, Rendering, render_cell
+from mtft.mixing.shards import Shard
 from mtft.mixing.spec import MixtureSpec
+from mtft.mixing.workers import Processes
 from mtft.tasks import Problems
 from mtft.tasks.problems import Kind
-from mtft.tasks.task import PROMPTED
 
 if TYPE_CHECKING:
-    from mtft.tasks import Row, Sources, Task
-
-SHARD_FORMAT = 1  # raised when the same settings would make other shards
-
-
-@dataclass(frozen=True)
-class BuiltMixture:
-    """The rendered rows of a mixture, on disk.
-
-    Attributes:
-        spec: What was asked for.
-        cells: The cells it resolved to.
-        shards: One per trained cell, in order.
-        evaluated: Hashes of the item groups on the validation and test sides of all cells; sorted.
-        problems: What went wrong while rows were read and rendered, whether now or when the shard was made.
-        folder: The cache.
-        leakage: What its datasets have from each other.
-    """
-
-    spec: MixtureSpec
-    cells: MixtureCells
-    shards: tuple[Shard, ...]
-    evaluated: Groups
-    problems: Problems
-    folder: Path
-    leakage: tuple[Leakage, ...] = ()
-
-    @cached_property
-    def verdicts(self) -> tuple[Verdicts, ...]:
-        """Per shard, (records,) uint8: what the guard, or a duplicate in another unit, takes out."""
-        first = _first_of_each([shard.column("pair_high") for shard in self.shards], self._column("pair_low"))
-        return tuple(
-            np.where(np.isin(group, self.evaluated), EVALUATED, np.where(new, KEPT, DUPLICATE)).astype(
-                np.uint8
-            )
-            for group, new in zip(self._column("group"), first, strict=True)
-        )
-
-    def texts(self) -> Iterator[str]:
-        """Every kept prompt and target, for training a tokenizer."""
-        for shard, verdicts in zip(self.shards, self.verdicts, strict=True):
-            for first, inputs, targets in shard.texts():
-                for record, (prompt, target) in enumerate(zip(inputs, targets, strict=True), start=first):
-                    if verdicts[record] == KEPT:
-                        yield prompt
-                        yield target
-
-    def index(self, measure: LengthMeasure | None = None, limits: TokenBounds | None = None) -> MixtureIndex:
-        """Lengths and final verdicts of all records; lengths are kept in the cache, per shard and measure.
-
-        Args:
-            measure: An encoder's `measure`; without one, UTF-8 bytes, and no limit applies.
-            limits: Over-long records are dropped and counted; by default the specification's limits.
-        """
-        limits = self.spec.limits if limits is None else limits
-        chosen = ByteLengths() if measure is None else measure
-        units = []
-        for shard, verdicts in zip(self.shards, self.verdicts, strict=True):
-            lengths = measured(shard, chosen, self.folder)
-            final = verdicts if measure is None else over_limits(lengths, verdicts, limits)
-            units.append(UnitIndex(final, lengths, shard.column("row")))
-        return MixtureIndex(tuple(units), chosen.fingerprint, limits)
-
-    def _column(self, name: str) -> list[npt.NDArray[Any]]:
-        return [shard.column(name) for shard in self.shards]
+    from mtft.tasks import Sources, Task
 
 
 def build_mixture(
@@ -121,12 +38,18 @@ def build_mixture(
     sources: Sources,
     cache_dir: str | Path,
     progress: bool = False,
+    *,
+    num_proc: int | None = 1,
+    verify: bool = True,
 ) -> BuiltMixture:
     """The rendered rows of every trained cell, from the cache where it has them.
 
     Each cell is one shard, keyed by its card, data, templates and settings, and renamed into place when
-    whole: a build that was killed goes on where it was. Then the guard collects the item groups of every
-        validation and test side.
+    whole: a build that was killed goes on where it was, a damaged shard is rendered again. The result does not
+    depend on the number of processes. Then the guard collects the item groups of every validation and test side.
+
+    Several processes or machines that share a cache may build the same mixture at once: each shard is rendered
+    by one of them, and the others take up the next.
 
     Args:
         spec: The specification.
@@ -134,6 +57,8 @@ def build_mixture(
         sources: How rows are reached; strict sources make the first bad row fatal.
         cache_dir: Made where it does not exist.
         progress: Show a bar with an estimate of what remains.
+        num_proc: Processes that render; None for one per core.
+        verify: Compare each shard found with its hash, which reads all of it; else only its size.
 
     Raises:
         MixtureError: No prompted row came out.
@@ -141,117 +66,93 @@ def build_mixture(
     """
     folder = Path(cache_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    problems = Problems(strict=sources.strict)
-    shards = []
-    with _bar(progress) as bar:
-        work = bar.add_task("rows", total=len(cells.train) + 1)
-        for cell in cells.train:
-            bar.update(work, description=cell.task.key)
-            shards.append(_shard(cell, spec.seed, sources, folder, problems))
-            bar.advance(work)
-        bar.update(work, description="division")
-        evaluated = _cached_groups(cells, sources, folder)
-        copies = cached_leakage(cells, sources, folder)
-        bar.update(work, description=spec.name, advance=1)
-    if not any(len(shard) for shard in shards):
-        raise MixtureError("A mixture must have at least one row to train on.", found="none", where=spec.path)
-    return BuiltMixture(spec, cells, tuple(shards), evaluated, problems, folder, copies)
+    build = Rendering(spec.seed, sources, folder, _asked(cells, spec.seed, sources))
+    with Processes(num_proc) as processes:
+        shards = _shards(build, processes, verify=verify, progress=progress)
+        if not any(len(shard) for shard in shards):
+            raise MixtureError(
+                "A mixture must have at least one row to train on.", found="none", where=spec.path
+            )
+        problems = _problems(shards, strict=sources.strict)
+        evaluated = _evaluated(cells, build, processes, progress=progress)
+    copies = cached_leakage(cells, sources, folder)
+    return BuiltMixture(spec, cells, shards, evaluated, problems, folder, copies)
 
 
-def _shard(cell: MixtureTask, seed: int, sources: Sources, folder: Path, problems: Problems) -> Shard:
-    """The cell's shard, rendered unless the cache has it; what went wrong then is counted now."""
-    key = _shard_key(cell, seed, sources)
-    if not Shard.complete(folder, key):
-        _render(cell, seed, sources, folder, key)
-    shard = Shard(folder, key)
-    problems.merge(_restored(shard.summary.problems))
-    problems.raise_if_strict()
-    return shard
+def _asked(cells: MixtureCells, seed: int, sources: Sources) -> tuple[CellShard, ...]:
+    parts = [parts_of(cell, seed, sources) for cell in cells.train]
+    return tuple(CellShard(cell, key_of(part), part) for cell, part in zip(cells.train, parts, strict=True))
 
 
-def _shard_key(cell: MixtureTask, seed: int, sources: Sources) -> str:
-    """Hash of whatever decides the shard's content."""
-    task = cell.task
-    names = [template.name for template in task.templates]
-    data = _data_fingerprint(task, sources)
-    sample = cell.sample and asdict(cell.sample)
-    state = (SHARD_FORMAT, __version__, task.key, task.fingerprint, names, data, seed, sample)
-    return hashlib.sha256(json.dumps(state).encode()).hexdigest()[:20]
+def _shards(build: Rendering, processes: Processes, *, verify: bool, progress: bool) -> tuple[Shard, ...]:
+    """One shard per cell, rendered where the cache lacks it; what went wrong in one found is fatal if strict."""
+    keys = [each.key for each in build.shards]
+    with ThreadPoolExecutor(processes.count) as readers:  # hashing leaves the interpreter to others
+        found = list(readers.map(partial(Shard.find, build.folder, verify=verify), keys))
+    _problems([shard for shard in found if shard], strict=build.sources.strict)
+    missing = [number for number, shard in enumerate(found) if shard is None]
+    with bar("rendering", len(keys) - len(missing), len(keys), show=progress and bool(missing)) as step:
+        _render(missing, build, processes, step)
+    return tuple(shard or Shard(build.folder, key) for shard, key in zip(found, keys, strict=True))
 
 
-def _data_fingerprint(task: Task, sources: Sources) -> list[str]:
-    """Hashes of all data that a cell's rows follow from, other languages' too where its card looks there."""
-    card = task.card
-    looks_around = card.division.exclusive or any(getattr(s, "looks_around", False) for s in card.steps)
-    # One revision of a Hub repository fixes all its configurations together.
-    configs = card.variants if looks_around and card.source.id is None else [task.config]
-    found = [replace(task, config=config).source_fingerprint(sources) for config in configs]
-    return found + (task.guard.data_fingerprints(sources) if task.guard else [])
-
-
-def _render(cell: MixtureTask, seed: int, sources: Sources, folder: Path, key: str) -> None:
-    """Reads, renders and writes one cell; the JSON file, written last, makes the shard complete."""
-    task, problems = cell.task, Problems(strict=sources.strict)
-    with replacing(folder / f"{key}.arrow") as temporary:
-        writer = ShardWriter(temporary, task.key)
-        for number, row in enumerate(_rows(cell, seed, sources, problems, writer)):
-            before = writer.summary.rows
-            for place, template in enumerate(task.templates or (None,)):
-                example = task.render(row, template, problems, seed)
-                if example is not None:
-                    writer.add(example, number, place, PROMPTED if template is None else template.name)
-            if writer.summary.rows > before:
-                writer.count(row.fields, task.card.slices)
-        summary = writer.close()
-    for kind, count in (problems.dropped + problems.noted).items():
-        summary.dropped[kind.reason] = summary.dropped.get(kind.reason, 0) + count
-    summary.problems = problems.as_dict()
-    summary.write(folder / f"{key}.json")
-
-
-def _rows(
-    cell: MixtureTask, seed: int, sources: Sources, problems: Problems, writer: ShardWriter
-) -> Iterator[Row]:
-    """The cell's train rows; of a sampled cell those of the drawn items, the others counted.
-
-    A sample needs all items before its first row, so the rows are read twice rather than kept in memory.
-    """
-    rows = cell.task.rows("train", sources, problems)
-    if cell.sample is None:
-        yield from rows
-        return
-    before = cell.task.rows("train", sources, Problems())
-    found = sampled(cell.sample, cell.task, before, seed)
-    writer.summary.sample = found.record()
-    for row in rows:
-        if row.item_group in found.items:
-            yield row
+def _render(
+    missing: Sequence[int], build: Rendering, processes: Processes, step: Callable[[str], None]
+) -> None:
+    """First what no other build is at, then what others were at: if they were killed, it is left to this one."""
+    elsewhere = []
+    for done, ours in processes.results(render_cell, build, missing):
+        if ours:
+            step(build.shards[missing[done]].cell.task.key)
         else:
-            writer.drop("not_sampled")
+            elsewhere.append(missing[done])
+    for number in elsewhere:
+        render_cell(build, number, wait=True)
+        step(build.shards[number].cell.task.key)
 
 
-def _cached_groups(cells: MixtureCells, sources: Sources, folder: Path) -> Groups:
-    """The guard's item groups, kept in the cache by the data of all cells."""
-    state = sorted((task.key, _data_fingerprint(task, sources)) for task in cells.evaluated)
-    key = hashlib.sha256(json.dumps([SHARD_FORMAT, __version__, state]).encode()).hexdigest()[:20]
-    path = folder / f"{key}-groups.npy"
-    if not path.is_file():
-        groups = evaluation_groups(cells.evaluated, sources)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, groups)
-    found: Groups = np.load(path, allow_pickle=False)
-    return found
+@dataclass(frozen=True)
+class _Dividing:
+    """What the guard looks through."""
+
+    tasks: tuple[Task, ...]
+    sources: Sources
 
 
-def _first_of_each(
-    highs: Sequence[npt.NDArray[np.uint64]], lows: Sequence[npt.NDArray[np.uint64]]
-) -> list[npt.NDArray[np.bool_]]:
-    """Per array, whether each 128-bit word (high, low) occurs there for the first time among all."""
-    high, low = np.concatenate(highs), np.concatenate(lows)
-    order = np.lexsort((low, high))  # stable: among equals the earliest stands first
-    again = np.zeros(len(order), dtype=np.bool_)
-    again[order[1:]] = (np.diff(high[order]) == 0) & (np.diff(low[order]) == 0)
-    return np.split(~again, np.cumsum([len(part) for part in highs])[:-1])
+def _evaluated(cells: MixtureCells, build: Rendering, processes: Processes, *, progress: bool) -> Groups:
+    """Hashes of all item groups that are evaluated, sorted, each once; per cell kept in the cache."""
+    work = _Dividing(tuple({task.key: task for task in cells.evaluated}.values()), build.sources)
+    paths = [build.folder / f"{_groups_key(task, build.sources)}-groups.npy" for task in work.tasks]
+    found = [kept_array(path) for path in paths]
+    missing = [number for number, groups in enumerate(found) if groups is None]
+    with bar("dividing", len(paths) - len(missing), len(paths), show=progress and bool(missing)) as step:
+        for done, groups in processes.results(_groups, work, missing):
+            keep_array(paths[missing[done]], groups)
+            found[missing[done]] = groups
+            step(work.tasks[missing[done]].key)
+    return np.unique(np.concatenate([groups for groups in found if groups is not None]))
+
+
+def _groups(work: _Dividing, number: int) -> Groups:
+    return evaluation_groups([work.tasks[number]], work.sources)
+
+
+def _groups_key(task: Task, sources: Sources) -> str:
+    guard = task.guard.fingerprint if task.guard else None
+    return key_of(SHARD_FORMAT, __version__, task.key, guard, data_fingerprints(task, sources))
+
+
+def _problems(shards: Sequence[Shard], *, strict: bool) -> Problems:
+    """What was counted when the shards were made.
+
+    Raises:
+        TaskError: It is strict, and there is something.
+    """
+    problems = Problems(strict=strict)
+    for shard in shards:
+        problems.merge(_restored(shard.summary.problems))
+        problems.raise_if_strict()
+    return problems
 
 
 def _restored(content: dict[str, Any]) -> Problems:
@@ -263,15 +164,3 @@ def _restored(content: dict[str, Any]) -> Problems:
         )
 
     return Problems(dropped=counted("dropped"), noted=counted("noted"), samples=list(content["samples"]))
-
-
-def _bar(show: bool) -> Progress:
-    return Progress(
-        TextColumn("building"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-        disable=not show,
-    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from mtft.mixing.shards import group_hash
+from mtft.mixing.shard_writer import group_hash
 from mtft.tasks import SIDES, Problems, Side
 
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mtft.errors import MixtureError, nearest
+from mtft.mixing.files import replacing
 from mtft.mixing.index import KEPT
-from mtft.mixing.shards import Origin, Shard, origin_columns, replacing
+from mtft.mixing.shards import Origin, Shard, origin_columns
 
 if TYPE_CHECKING:
-    from mtft.mixing.build import BuiltMixture
+    from mtft.mixing.built import BuiltMixture
     from mtft.mixing.index import MixtureIndex
 
 ExportFormat = Literal["jsonl", "parquet"]

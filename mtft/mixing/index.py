@@ -6,13 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-
-from mtft.mixing.shards import Shard, replacing
 
 Lengths = npt.NDArray[np.int32]
 Verdicts = npt.NDArray[np.uint8]
@@ -59,19 +56,6 @@ def _byte_lengths(texts: Sequence[str]) -> Lengths:
     return np.fromiter((len(text.encode()) for text in texts), dtype=np.int32, count=len(texts))
 
 
-def measured(shard: Shard, measure: LengthMeasure, folder: Path) -> Lengths:
-    """Input and target length of every record, (2, records) int32; computed once per shard and measure."""
-    path = folder / f"{shard.key}-{measure.fingerprint}.npy"
-    if not path.is_file():
-        lengths = np.zeros((2, len(shard)), dtype=np.int32)
-        for first, inputs, targets in shard.texts():
-            lengths[:, first : first + len(inputs)] = measure(inputs, targets)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, lengths)
-    found: Lengths = np.load(path, allow_pickle=False)
-    return found
-
-
 def over_limits(lengths: Lengths, verdicts: Verdicts, limits: TokenBounds) -> Verdicts:
     """The verdicts with over-long kept records marked; `lengths` is (2, records)."""
     marked: Verdicts = verdicts.copy()
@@ -99,9 +83,9 @@ class UnitIndex:
     row: npt.NDArray[np.int32]
 
     @cached_property
-    def records(self) -> npt.NDArray[np.int64]:
+    def records(self) -> npt.NDArray[np.int32]:
         """The kept records, ascending: grouped by row."""
-        return np.flatnonzero(self.verdicts == KEPT)
+        return np.flatnonzero(self.verdicts == KEPT).astype(np.int32)
 
     @cached_property
     def starts(self) -> npt.NDArray[np.int64]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mtft import __version__
 from mtft.mixing.cells import MixtureCells
-from mtft.mixing.shards import replacing
+from mtft.mixing.files import replacing
 from mtft.tasks import SIDES, Problems
 from mtft.tasks.copies import CopyGuard
 

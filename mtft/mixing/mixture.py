@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mtft.mixing.build import BuiltMixture
+from mtft.mixing.built import BuiltMixture
 from mtft.mixing.describe import describe
 from mtft.mixing.index import Lengths, MixtureIndex, UnitIndex
 from mtft.mixing.manifest import manifest
@@ -90,7 +90,13 @@ class Mixture:
 
     def lengths(self, positions: Sequence[int] | Integers) -> tuple[Lengths, Lengths]:
         """Tokens of the prompts and targets at some positions, both (n,) int32; no text is read."""
-        found = self._lengths[:, self._place(positions)[2]]
+        unit, _, slot = self._place(positions)
+        found = np.empty((2, len(unit)), dtype=np.int32)
+        record = self._records[slot]
+        order = np.argsort(unit, kind="stable")
+        for here in np.split(order, np.flatnonzero(np.diff(unit[order])) + 1):
+            if len(here):  # the lengths stay in their files: only those asked for are read
+                found[:, here] = self.index.units[unit[here[0]]].lengths[:, record[here]]
         return found[0], found[1]
 
     @cached_property
@@ -144,11 +150,6 @@ class Mixture:
         """(slots,) the number of each slot's template."""
         columns = zip(self.built.shards, self.index.units, strict=True)
         return np.concatenate([shard.column("template")[unit.records] for shard, unit in columns])
-
-    @cached_property
-    def _lengths(self) -> Lengths:
-        """(2, slots) tokens of each slot's prompt and target."""
-        return np.concatenate([unit.lengths[:, unit.records] for unit in self.index.units], axis=1)
 
 
 def _prompted(shard: Shard, index: UnitIndex) -> tuple[int, ...]:

@@ -6,28 +6,32 @@ costs microseconds and no memory, where Parquet would decode a whole row group f
 writes Parquet.
 
     <key>.arrow     one record per prompted row, in the order of rows, then templates
-    <key>.json      counts, drop reasons, and the origins that the records point to; written last
+    <key>.json      counts, drop reasons, the origins that the records point to, and the Arrow file's size and
+                    hash; under a hash of its own; written last
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterator
 from dataclasses import asdict, astuple, dataclass, field
 from functools import cached_property
-from hashlib import blake2b
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from mtft.mixing.files import digest_of, replacing
 from mtft.tasks.records import Example
 
-BATCH_ROWS = 2048
+logger = logging.getLogger(__name__)
+
+TEXTS = ("inputs", "targets", "answer_choices", "row_id", "item_group")  # the columns before the numbers
 SCHEMA = pa.schema(
     [
         ("inputs", pa.string()),
@@ -62,6 +66,12 @@ class Origin:
     source_revision: str
     template: str
 
+    @classmethod
+    def of(cls, example: Example, template: str) -> Origin:
+        """An example's, under the template of this name."""
+        names = [name for name in cls.__dataclass_fields__ if name != "template"]
+        return cls(**{name: getattr(example, name) for name in names}, template=template)
+
 
 @dataclass
 class ShardSummary:
@@ -76,6 +86,9 @@ class ShardSummary:
         origins: What the records' `origin` points to.
         sample: How many items there are and how many were drawn, where the unit is a sample.
         slices: Column that the card slices results by → value → rows.
+        parts: What decided the records, as `mtft.mixing.fingerprints.parts_of` names it.
+        size: Bytes of the Arrow file.
+        sha256: Its hash.
     """
 
     unit: str
@@ -86,108 +99,32 @@ class ShardSummary:
     origins: list[Origin] = field(default_factory=list)
     sample: dict[str, Any] = field(default_factory=dict)
     slices: dict[str, dict[str, int]] = field(default_factory=dict)
+    parts: dict[str, Any] = field(default_factory=dict)
+    size: int = 0
+    sha256: str = ""
 
     def write(self, path: Path) -> None:
         """To JSON, under a temporary name first."""
+        content = asdict(self)
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps(asdict(self), ensure_ascii=False), encoding="utf-8")
+            temporary.write_text(json.dumps({"sha256": _hash(content), "summary": content}), encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> ShardSummary:
-        """From JSON."""
-        content = json.loads(path.read_text(encoding="utf-8"))
+        """From JSON.
+
+        Raises:
+            ValueError: It is not what was written.
+        """
+        hashed = json.loads(path.read_text(encoding="utf-8"))
+        content = hashed["summary"]
+        if _hash(content) != hashed["sha256"]:
+            raise ValueError("the summary has another hash")
         return cls(**content | {"origins": [Origin(**origin) for origin in content["origins"]]})
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path that takes the place of `path` if the block ends well, and is removed if not."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def pair_hash(inputs: str, target: str) -> tuple[int, int]:
-    """128 bits of what trains, as two 64-bit words; the input's length keeps the two texts apart."""
-    digest = blake2b(f"{len(inputs)}\n{inputs}{target}".encode(), digest_size=16).digest()
-    return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
-
-
-def group_hash(item_group: str) -> int:
-    """64 bits of an item group's name."""
-    return int.from_bytes(blake2b(item_group.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-
-
-class ShardWriter:
-    """Writes one unit's records; an exact duplicate (same inputs, same target) is dropped and counted.
-
-    Args:
-        path: The Arrow file, written as given: the caller renames it.
-        unit: `Task.key` of the unit.
-    """
-
-    def __init__(self, path: Path, unit: str) -> None:
-        self.summary = ShardSummary(unit)
-        self._writer = pa.ipc.new_file(str(path), SCHEMA)
-        self._records: list[tuple[Any, ...]] = []
-        self._seen: set[tuple[int, int]] = set()
-        self._origins: dict[Origin, int] = {}
-        self._last_row = -1
-
-    def add(self, example: Example, row: int, template: int, template_name: str) -> None:
-        """One prompted row.
-
-        Args:
-            example: The row.
-            row: Its number within the unit.
-            template: The template's number within the task.
-            template_name: And its name.
-        """
-        try:
-            pair = pair_hash(example.inputs, example.target)
-        except UnicodeEncodeError:  # half a character: JSON can hold one, UTF-8 and Arrow cannot
-            return self.drop("not_unicode")
-        if pair in self._seen:
-            return self.drop("duplicate")
-        self._seen.add(pair)
-        origin = self._origins.setdefault(_origin(example, template_name), len(self._origins))
-        texts = (example.inputs, list(example.targets), _listed(example.answer_choices))
-        place = (example.row_id, example.item_group, row, template, origin)
-        self._records.append((*texts, *place, *pair, group_hash(example.item_group)))
-        self.summary.examples += 1
-        self.summary.rows += row != self._last_row
-        self._last_row = row
-        if len(self._records) == BATCH_ROWS:
-            self._flush()
-        return None
-
-    def drop(self, reason: str, count: int = 1) -> None:
-        """Count prompted rows that are left out."""
-        self.summary.dropped[reason] = self.summary.dropped.get(reason, 0) + count
-
-    def count(self, fields: Mapping[str, Any], columns: Iterable[str]) -> None:
-        """Count a row's values in the columns that results are sliced by."""
-        for name in columns:
-            if fields.get(name) is not None:
-                values = self.summary.slices.setdefault(name, {})
-                values[str(fields[name])] = values.get(str(fields[name]), 0) + 1
-
-    def close(self) -> ShardSummary:
-        """Finish the file; what it holds."""
-        self._flush()
-        self._writer.close()
-        self.summary.origins = list(self._origins)
-        return self.summary
-
-    def _flush(self) -> None:
-        if self._records:
-            columns = zip(*self._records, strict=True)
-            arrays = [pa.array(column, type=kind) for column, kind in zip(columns, SCHEMA.types, strict=True)]
-            self._writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
-            self._records = []
+def _hash(content: dict[str, Any]) -> str:
+    return sha256(json.dumps(content).encode()).hexdigest()
 
 
 class Shard:
@@ -203,28 +140,54 @@ class Shard:
         self.key = key
         self.summary = ShardSummary.read(folder / f"{key}.json")
 
-    @staticmethod
-    def complete(folder: Path, key: str) -> bool:
-        """Whether the cache holds the shard whole."""
-        return (folder / f"{key}.json").is_file() and (folder / f"{key}.arrow").is_file()
+    @classmethod
+    def find(cls, folder: Path, key: str, *, verify: bool) -> Shard | None:
+        """The shard, if the cache holds it whole; one that is damaged is reported and counts as missing.
+
+        Args:
+            folder: The cache folder.
+            key: The shard's key.
+            verify: Read all of it and compare its hash; else only its size.
+        """
+        path = folder / f"{key}.arrow"
+        try:
+            shard = cls(folder, key)
+            harmed = path.stat().st_size != shard.summary.size
+            if not harmed and (not verify or digest_of(path).hex() == shard.summary.sha256):
+                return shard
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):  # not JSON, not UTF-8, or not ours
+            path = folder / f"{key}.json"
+        logger.warning("%s does not have the hash it was written with: the shard is rendered again", path)
+        return None
 
     def __len__(self) -> int:
         return self.summary.examples
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the mapping, which another process opens for itself."""
-        return {k: v for k, v in self.__dict__.items() if k != "_batches"}
+        return {k: v for k, v in self.__dict__.items() if k != "_file"}
 
     @cached_property
-    def _batches(self) -> list[Any]:
-        """Views of the mapped file, all of one size but the last."""
-        reader = pa.ipc.open_file(pa.memory_map(str(self.folder / f"{self.key}.arrow")))
-        return [reader.get_batch(i) for i in range(reader.num_record_batches)]
+    def _file(self) -> Any:
+        """The mapped file; its batches are views into it, all of one size but the last."""
+        return pa.ipc.open_file(pa.memory_map(str(self.folder / f"{self.key}.arrow")))
+
+    @cached_property
+    def batch_rows(self) -> int:
+        """Records of each batch but the last, which may have fewer."""
+        return int(self._file.get_batch(0).num_rows) if len(self) else 1
+
+    @property
+    def batches(self) -> int:
+        """How many batches there are."""
+        return int(self._file.num_record_batches)
 
     def example(self, record: int) -> Example:
         """One record, whole."""
-        number, at = divmod(record, self._batches[0].num_rows)
-        batch = self._batches[number]
+        number, at = divmod(record, self.batch_rows)
+        batch = self._file.get_batch(number)  # a view: no list of all of them is kept
         inputs, targets, choices, row_id, item_group = (batch.column(i)[at].as_py() for i in range(5))
         origin = self.origin(batch.column("origin")[at].as_py())
         return Example(
@@ -250,43 +213,28 @@ class Shard:
     def column(self, name: str) -> npt.NDArray[Any]:
         """A column of numbers, (records,)."""
         kind = SCHEMA.field(name).type.to_pandas_dtype()
-        parts = [batch.column(name).to_numpy() for batch in self._batches]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=kind)
+        found = np.empty(len(self), dtype=kind)
+        for first, batch in self._views():
+            found[first : first + batch.num_rows] = batch.column(name).to_numpy()
+        return found
 
-    def texts(self) -> Iterator[tuple[int, list[str], list[str]]]:
-        """The records batch by batch: number of the first, inputs, first targets."""
-        first = 0
-        for batch in self._batches:
-            inputs = batch.column("inputs").to_pylist()
-            targets = [targets[0] for targets in batch.column("targets").to_pylist()]
-            yield first, inputs, targets
-            first += batch.num_rows
+    def texts(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, list[str], list[str]]]:
+        """The records of batches `start` up to `stop`: number of a batch's first, its inputs, its first targets."""
+        for first, batch in self._views(start, stop):
+            targets = batch.column("targets")
+            firsts = targets.flatten().take(pc.subtract(targets.offsets[:-1], targets.offsets[0]))
+            yield first, batch.column("inputs").to_pylist(), firsts.to_pylist()
 
     def tables(self, keep: npt.NDArray[np.bool_]) -> Iterator[pa.Table]:
         """The kept records batch by batch, as Arrow tables of this module's schema."""
-        first = 0
-        for batch in self._batches:
+        for first, batch in self._views():
             mask = pa.array(keep[first : first + batch.num_rows])
             yield pa.Table.from_batches([batch]).filter(mask)
-            first += batch.num_rows
 
-
-def _origin(example: Example, template: str) -> Origin:
-    return Origin(
-        dataset=example.dataset,
-        config=example.config,
-        split=example.split,
-        template_id=example.template_id,
-        language=example.language,
-        prompt_language=example.prompt_language,
-        task=example.task,
-        source_revision=example.source_revision,
-        template=template,
-    )
-
-
-def _listed(texts: Sequence[str] | None) -> list[str] | None:
-    return None if texts is None else list(texts)
+    def _views(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Any]]:
+        """Number of the first record and the batch, for each of some batches."""
+        for number in range(start, self.batches if stop is None else min(stop, self.batches)):
+            yield number * self.batch_rows, self._file.get_batch(number)
 
 
 def origin_columns(shard: Shard, numbers: npt.NDArray[np.int32]) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,9 +123,17 @@ class World:
     def sources(self, strict: bool = False) -> Sources:
         return Sources(data_root=self.data, strict=strict)
 
-    def build(self, text: str = SPEC, *, strict: bool = False, cache: str = "cache") -> BuiltMixture:
-        spec = self.spec(text)
-        return build_mixture(spec, self.cells(spec), self.sources(strict), self.root / cache)
+    def build(
+        self,
+        text: str = SPEC,
+        *,
+        strict: bool = False,
+        cache: str = "cache",
+        spec: MixtureSpec | None = None,
+        **more: Any,
+    ) -> BuiltMixture:
+        spec = spec or self.spec(text)
+        return build_mixture(spec, self.cells(spec), self.sources(strict), self.root / cache, **more)
 
     def mixture(self, text: str = SPEC, **more: object) -> Mixture:
         built = self.build(text)

@@ -212,7 +212,7 @@ def test_lengths_are_measured_once_per_measure(world: World) -> None:
 
 def test_records_are_found_over_batches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = world.build(cache="whole").shards[0]
-    monkeypatch.setattr("mtft.mixing.shards.BATCH_ROWS", 8)
+    monkeypatch.setattr("mtft.mixing.shard_writer.BATCH_ROWS", 8)
     cut = world.build(cache="cut").shards[0]
     monkeypatch.undo()
     assert [cut.example(i) for i in range(len(cut))] == [whole.example(i) for i in range(len(whole))]

@@ -74,7 +74,7 @@ def test_one_example_reads_one_shard(world: World) -> None:
     fresh = pickle.loads(pickle.dumps(mixture.built))  # no file is mapped yet
     reader = Mixture(fresh, mixture.index)
     assert reader.example(0) == mixture.example(0)
-    mapped = [shard for shard in fresh.shards if "_batches" in shard.__dict__]
+    mapped = [shard for shard in fresh.shards if "_file" in shard.__dict__]
     assert len(mapped) == 1
 
 
