@@ -90,6 +90,34 @@ class RunArguments:
         default=0,
         metadata={"help": "Compare the fast scoring with the naive one on so many examples per task."},
     )
+    validate_every: int = field(
+        default=0,
+        metadata={
+            "help": "Steps between two checkpoints that are saved and scored zero-shot on the validation suite, "
+            "and the last step; 0 for none."
+        },
+    )
+    validation_suite: str | None = field(
+        default=None,
+        metadata={
+            "help": "Name or path of a suite on the validation side; default: the cells that the mixture holds out "
+            "for validation. No cell of it may train or be reported."
+        },
+    )
+    validation_items: int | None = field(
+        default=None,
+        metadata={"help": "Items per task and language in it; default: the suite's own, else 50."},
+    )
+    early_stopping_patience: int = field(
+        default=0,
+        metadata={"help": "End the training after so many validations that are not the best; 0 for never."},
+    )
+    export_checkpoint: str = field(
+        default="last",
+        metadata={
+            "help": "Which model the run leaves and reports: the `last`, or the `best` on the validation suite."
+        },
+    )
     shuffled_labels: bool = field(
         default=False,
         metadata={"help": "Train on targets shuffled within each task: a control, not a model to use."},

@@ -14,6 +14,7 @@ from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder, cache_folder, data_root
 from mtft.runs.arguments import RunArguments
 from mtft.runs.folder import on_main_first
+from mtft.runs.validation_data import ValidationData, validation_data
 from mtft.synthetic import world
 from mtft.tasks import CardIndex, Problems, Sources
 
@@ -49,12 +50,14 @@ class RunData:
         suite: What is evaluated, or None.
         examples: The suite's examples.
         problems: What was dropped while the suite was rendered; the mixture counts its own.
+        validation: What checkpoints are chosen on, where the run asks for it.
     """
 
     built: BuiltMixture
     suite: Suite | None
     examples: list[EvalExample]
     problems: Problems
+    validation: ValidationData | None = None
 
     def documents(self, seed: int) -> Iterator[str]:
         """Raw text to pretrain on: the micro-world's where the mixture stands in it, else its own, repeated."""
@@ -85,7 +88,8 @@ def prepare_data(run: RunArguments) -> RunData:
         if suite
         else []
     )
+    validation = validation_data(run, spec, cells, examples, library)
     with on_main_first() as main:
         built = build_mixture(spec, cells, library.sources, cache_folder() / "mixtures", progress=main)
     logger.info("%d rows to train on, %d examples to score.", sum(map(len, built.shards)), len(examples))
-    return RunData(built, suite, examples, problems)
+    return RunData(built, suite, examples, problems, validation)

@@ -24,6 +24,7 @@ from mtft.runs.model_card import write_card
 from mtft.runs.models import is_built_in, load_whole, prepare_base
 from mtft.runs.provenance import reproduction, vocabulary_overlap
 from mtft.runs.scoring import score
+from mtft.runs.validation import Validation
 from mtft.training import MultitaskArguments, MultitaskTrainer, expected_examples, find_checkpoint
 
 logger = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Run:
             self.data.examples,
             settings,
             name=name,
-            protocol=self.arguments.protocol or ("trained" if is_built_in(self.arguments.model) else None),
+            protocol=self._protocol(),
             revision=self.arguments.revision if is_base else None,
             step=0 if is_base else self._summary()["step"],
         )
@@ -117,21 +118,43 @@ class Run:
             if self.arguments.shuffled_labels
             else self.mixture
         )
-        trainer = MultitaskTrainer(loaded.model, self.training, source, self.encoder)
         wanted = self.training.resume_from_checkpoint or find_checkpoint(self.folder.path)
+        validation = self._validation()
+        if validation and (ended := validation.ended_at(wanted)):
+            self.training.max_steps = ended
+        identity = validation.identity if validation else None
+        trainer = MultitaskTrainer(loaded.model, self.training, source, self.encoder, identity=identity)
+        if validation:
+            validation.attach(trainer)
         result = trainer.train(resume_from_checkpoint=str(wanted) if wanted else None)
-        trainer.save_model(str(self.folder.path))
+        exported = trainer.state.global_step
+        if validation and self.arguments.export_checkpoint == "best":
+            exported = validation.export_best()
+        else:
+            trainer.save_model(str(self.folder.path))
         summary = {
             "base_commit": getattr(loaded.model.config, "_commit_hash", None),
-            "step": trainer.state.global_step,
-            "examples": trainer.plan.examples(trainer.state.global_step),
+            "step": exported,
+            "examples": trainer.plan.examples(exported),
             "dropped": trainer.dropped,
             **result.metrics,
+            **(validation.summary() if validation else {}),
         }
         history = [entry for entry in trainer.state.log_history if "loss" in entry]
         with on_main_first() as main:
             if main:
                 write_atomically(self.folder.training, json.dumps({**summary, "history": history}, indent=1))
+
+    def _validation(self) -> Validation | None:
+        """The validation that the run asks for, if any."""
+        data = self.data.validation
+        if data is None or not self.arguments.validate_every:
+            return None
+        return Validation(self.arguments, data, self.folder.path, self._protocol())
+
+    def _protocol(self) -> str | None:
+        """The scoring protocol instead of a suite's: as trained for a built-in size."""
+        return self.arguments.protocol or ("trained" if is_built_in(self.arguments.model) else None)
 
     def report(self) -> None:
         """Results of both models in one, with everything needed to judge and to repeat them; and the model card."""
