@@ -145,7 +145,7 @@ def test_zero_3_equals_one_process(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("config", ["zero2", "zero2_offload", "zero3_offload"])
+@pytest.mark.parametrize("config", ["zero1", "zero1_offload", "zero2", "zero2_offload", "zero3_offload"])
 def test_each_deepspeed_file_runs(
     tmp_path: Path, extensions: Path, one_process: dict[str, np.ndarray], config: str
 ) -> None:
@@ -154,7 +154,7 @@ def test_each_deepspeed_file_runs(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("config", "processes"), [("one_process", 1), ("cpu_zero3", 2)])
+@pytest.mark.parametrize(("config", "processes"), [("one_process", 1), ("cpu_zero1", 2), ("cpu_zero3", 2)])
 def test_each_accelerate_file_for_cpus_runs(
     tmp_path: Path, extensions: Path, one_process: dict[str, np.ndarray], config: str, processes: int
 ) -> None:
