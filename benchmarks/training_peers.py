@@ -107,20 +107,25 @@ def trained(workers: Sequence[Worker], rounds: int) -> list[list[Round]]:
     """The rounds of each contender, taken in turn."""
     for worker in workers:
         worker.round()  # warms up
-    turns = [[worker.round() for worker in workers] for _ in range(rounds)]
+    turns = []
+    for number in range(1, rounds + 1):
+        turns.append([worker.round() for worker in workers])
+        rates = (f"{worker.name} {rate([turn]):.0f}" for worker, turn in zip(workers, turns[-1], strict=True))
+        print(f"#   round {number}, tokens/s: {', '.join(rates)}", flush=True)
     return [list(column) for column in zip(*turns, strict=True)]
 
 
 def compared(job: Job, prefix: str, peers: Sequence[str], rounds: int) -> list[Claim]:
     """The claims of one family at one size."""
-    workers = [Worker(name, job) for name in ("ours", *peers)]
-    found = trained(workers, rounds)
-    peaks = [worker.finish() for worker in workers]
     targets, examples = job.sample.target_tokens, len(job.sample.examples)
     print(
         f"# {prefix}: {examples} examples, {targets:,} target tokens, {job.words:,} words, width {job.size.width}, "
-        f"{job.size.layers} layers, capacity {list(job.capacities)}, {rounds} rounds"
+        f"{job.size.layers} layers, capacity {list(job.capacities)}, {rounds} rounds",
+        flush=True,
     )
+    workers = [Worker(name, job) for name in ("ours", *peers)]
+    found = trained(workers, rounds)
+    peaks = [worker.finish() for worker in workers]
     claims = []
     for worker, turns, peak in zip(workers, found, peaks, strict=True):
         steps, seconds = worker.ready.round_steps, statistics.median(each.seconds for each in turns)
