@@ -16,11 +16,13 @@ from safetensors.torch import load_file
 from transformers import TrainerCallback
 
 from mtft.errors import ConfigError, MtftError, SuiteError
+from mtft.resources import builtin_folder
 from mtft.runs import Run, read_settings
 from mtft.runs import validation as validation_module
 from mtft.runs.validation import copy_model, random_states_kept
 from mtft.runs.validation_record import ValidationRecord
 from mtft.training import MultitaskTrainer
+from tests.runs.test_processes import launched
 
 MIXTURE = """
 name: pocket
@@ -305,3 +307,29 @@ def test_random_states_are_left_as_they_were() -> None:
     found = (random.random(), np.random.random(), torch.rand(2))
     assert found[:2] == wanted[:2]
     assert torch.equal(found[2], wanted[2])
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+@pytest.mark.parametrize("launcher", ["ddp", "zero3"])
+def test_two_processes_validate_what_they_saved(launcher: str, made: Made, tmp_path: Path) -> None:
+    """Weights that ZeRO-3 keeps in parts are scored and left whole, and both processes end at the same step."""
+    flags = list(made.flags)
+    place = flags.index("--use_cpu")  # DeepSpeed finds the CPU by itself
+    del flags[place : place + 2]
+    own = ["--global_batch_size", "4", "--per_device_train_batch_size", "2", "--max_steps", "20"]
+    best = [
+        "--export_checkpoint",
+        "best",
+        "--early_stopping_patience",
+        "2",
+        "--output_dir",
+        str(tmp_path / "run"),
+    ]
+    launched(launcher, builtin_folder("recipes") / "xp3_mt5.py", [*flags, *own, *best], tmp_path)
+    found = json.loads((tmp_path / "run" / "validation.json").read_text(encoding="utf-8"))
+    summary = json.loads((tmp_path / "run" / "training.json").read_text(encoding="utf-8"))
+    assert [line["step"] for line in summary["validation"]] == [int(step) for step in found["scores"]]
+    assert summary["step"] == found["best_step"] <= max(map(int, found["scores"])) <= 20
+    kept = tmp_path / "run" / f"checkpoint-{found['best_step']}"
+    assert same(weights(tmp_path / "run"), weights(kept))
