@@ -88,6 +88,6 @@ def _annotations(listed: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
     except (TypeError, KeyError, AttributeError) as error:
         rule = "`annotations` must be a list of mappings with `text`."
         raise StructureError(rule, found=f"{listed!r:.80}") from error
-    if not all(isinstance(each, str) for each in (*references, *sources)):
+    if not {str}.issuperset(map(type, references + sources)):
         raise StructureError("An annotation's text and source must be text.", found=f"{listed!r:.80}")
     return references, sources

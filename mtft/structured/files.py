@@ -26,11 +26,11 @@ def read_text(path: Path) -> str:
         StructureError: It cannot be read, is larger than `MAX_BYTES`, or is not UTF-8.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", buffering=0) as file:  # read at one stroke
             size = os.fstat(file.fileno()).st_size
             if size > MAX_BYTES:
                 raise StructureError(f"A file may hold {MAX_BYTES:,} bytes.", found=f"{size:,}", where=path)
-            return file.read().decode("utf-8-sig")
+            return file.read().decode().removeprefix("\ufeff")
     except (OSError, ValueError) as error:
         if isinstance(error, StructureError):
             raise

@@ -5,10 +5,15 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mtft.structured.table import Cell
+
+# Of a cell: where it lies along a line's breadth, [first line, lines]; where along its length, and how long it is.
+_DOWN = attrgetter("column", "column_span"), attrgetter("row"), attrgetter("row_span")
+_RIGHT = attrgetter("row", "row_span"), attrgetter("column"), attrgetter("column_span")
 
 
 class Heads:
@@ -28,35 +33,40 @@ class Heads:
     """
 
     def __init__(self, cells: Iterable[Cell], *, down: bool, accumulated: bool) -> None:
-        self._down = down
+        self._line, self._start, self._depth = _DOWN if down else _RIGHT
         self._accumulated = accumulated
         self._lines: dict[int, list[Cell]] = {}
         for cell in sorted(cells, key=self._start):
-            line, width = self._width(cell)
+            line, width = self._line(cell)
             for each in range(line, line + width):
                 self._lines.setdefault(each, []).append(cell)
-        self._ends = {line: [self._end(c) for c in heads] for line, heads in self._lines.items()}
+        self._ends: dict[int, list[int]] = {}
         self._runs: dict[int, tuple[list[int], list[list[Cell]]]] = {}
         self._found: dict[tuple[int, int], tuple[Cell, ...]] = {}
 
     def of(self, cell: Cell) -> tuple[Cell, ...]:
         """The headers of a cell, from the furthest to the nearest."""
-        line, width = self._width(cell)
+        if not self._lines:
+            return ()
+        line, width = self._line(cell)
         start = self._start(cell)
         if width == 1:
             return self._over(line, start)
         over = {id(head): head for each in range(line, line + width) for head in self._over(each, start)}
-        return tuple(sorted(over.values(), key=lambda c: (self._start(c), self._width(c)[0])))
+        return tuple(sorted(over.values(), key=lambda c: (self._start(c), self._line(c)[0])))
 
     def _over(self, line: int, start: int) -> tuple[Cell, ...]:
+        heads = self._lines.get(line)
+        if heads is None:
+            return ()
         ends = self._ends.get(line)
         if ends is None:
-            return ()
+            ends = self._ends[line] = list(map(self._end, heads))
         count = len(ends) if ends[-1] <= start else bisect_right(ends, start)
         found = self._found.get((line, count))
         if found is None:
-            heads = self._lines[line]
-            found = tuple(heads[:count] if self._accumulated else self._in_force(line, heads, count))
+            whole = self._accumulated or count < 2
+            found = tuple(heads[:count] if whole else self._in_force(line, heads, count))
             self._found[line, count] = found
         return found
 
@@ -77,14 +87,9 @@ class Heads:
         return begins, forces
 
     def _behind(self, before: list[Cell], run: list[Cell]) -> list[Cell]:
-        replaced = set(map(self._width, run))
-        return [head for head in before if self._width(head) not in replaced] + run
-
-    def _width(self, cell: Cell) -> tuple[int, int]:
-        return (cell.column, cell.column_span) if self._down else (cell.row, cell.row_span)
-
-    def _start(self, cell: Cell) -> int:
-        return cell.row if self._down else cell.column
+        replaced = set(map(self._line, run))
+        return [head for head in before if self._line(head) not in replaced] + run
 
     def _end(self, cell: Cell) -> int:
-        return cell.row + cell.row_span if self._down else cell.column + cell.column_span
+        end: int = self._start(cell) + self._depth(cell)
+        return end

@@ -70,7 +70,7 @@ def linearize(table: Table, style: str = "unified", budget: TokenBudget | None =
             the style's frame.
     """
     if style == "unified" and budget is None and (made := quick(table)) is not None:
-        return Linearized(made[0], omitted=made[1])
+        return Linearized(made[0], Counter(), made[1])
     plan = linearizer(style).plan(table)
     omitted = Counter(plan.omitted())
     if budget is None:

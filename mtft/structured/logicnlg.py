@@ -35,7 +35,9 @@ class TableSheet:
     def __init__(self, content: str) -> None:
         columns, *rows = _split(content)
         self._cells, self._shape = header_and_rows(columns, rows, text=True)
-        self._width = len(columns) if all(len(row) == len(columns) for row in rows) else None
+        full = set(map(len, rows)) <= {len(columns)}
+        # what stands below each header, where all rows are as wide as the header
+        self._values = (list(zip(*rows, strict=True)) or [()] * len(columns)) if full else []
         self._marked: dict[int, list[Cell]] = {}
         self._titles: dict[str, tuple[Title, ...]] = {}
         self.n_rows = len(rows)
@@ -46,13 +48,15 @@ class TableSheet:
         Raises:
             StructureError: A linked column is none of the table's.
         """
-        cells = self._cells.copy()
+        cells, values = self._cells.copy(), self._values
         for column in linked:
             if type(column) is not int or not 0 <= column < self._shape[1]:
                 found = f"{column!r:.40} of {self._shape[1]}"
                 raise StructureError("A linked column must be one of the table's.", found=found)
-            self._highlight(cells, column)
-        extra = {"linked_columns": list(linked)}
+            if values:
+                cells[len(values) + column :: len(values)] = self._marked.get(column) or self._below(column)
+            else:
+                cells = [_marked([c])[0] if c.column == column and c.row else c for c in cells]
         titles = self._titles.get(title)
         if titles is None:
             titles = self._titles[title] = (Title("title", title),)
@@ -62,19 +66,15 @@ class TableSheet:
             self._shape,
             titles=titles,
             ordered=True,
-            extra=extra,
+            extra={"linked_columns": list(linked)},
             layout="rows",
-            marked_columns=None if self._width is None else tuple(sorted(set(linked))),
+            marked_columns={column: values[column] for column in sorted(set(linked))} if values else None,
         )
 
-    def _highlight(self, cells: list[Cell], column: int) -> None:
-        if self._width is None:
-            cells[:] = [_marked([c])[0] if c.column == column and c.row else c for c in cells]
-            return
-        part = slice(self._width + column, None, self._width)
-        if column not in self._marked:
-            self._marked[column] = _marked(self._cells[part])
-        cells[part] = self._marked[column]
+    def _below(self, column: int) -> list[Cell]:
+        """The highlighted cells of a column, made once."""
+        below = self._marked[column] = _marked(self._cells[len(self._values) + column :: len(self._values)])
+        return below
 
 
 def _marked(cells: Sequence[Cell]) -> list[Cell]:
@@ -163,12 +163,8 @@ def _reader(name: str, sheet: TableSheet) -> Callable[[object, Any], Entry]:
         if not (isinstance(text, str) and isinstance(title, str)):
             raise StructureError("A statement and its title must be text.", found=f"{statement!r:.80}")
         extra = {"table": name, "template": template}
-        return Entry(
-            table=sheet.table(title, linked),
-            references=(text,),
-            id=f"{name}#{place}",
-            size=sheet.n_rows,
-            extra=extra,
-        )
+        table = sheet.table(title, linked)
+        # by position: by name takes three times as long
+        return Entry(table, (text,), f"{name}#{place}", None, sheet.n_rows, (), (), (), extra)
 
     return read

@@ -36,7 +36,9 @@ def read_meaning_representation(text: str) -> Table:
     data = [Cell(1, column, slot[1]) for column, slot in enumerate(slots)]
     titles = () if act is None else (Title("dialogue_act", act),)
     shape = (2, len(slots)) if slots else (0, 0)
-    return Table.trusted("meaning_representation", (*heads, *data), shape, titles=titles, layout="plain")
+    return Table.trusted(
+        "meaning_representation", (*heads, *data), shape, titles=titles, layout="plain", marked=()
+    )
 
 
 def to_meaning_representation(table: Table) -> str:

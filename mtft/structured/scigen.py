@@ -51,7 +51,7 @@ def read_scigen(record: Mapping[str, Any]) -> Table:
         raise StructureError(rule, found=f"{columns!r:.40} and {rows!r:.40}")
     cells, shape = header_and_rows(columns, rows)
     titles = (Title("caption", text(record, "table_caption")),)
-    return Table.trusted("table", tuple(cells), shape, titles=titles, ordered=True, layout="rows")
+    return Table.trusted("table", tuple(cells), shape, titles=titles, ordered=True, layout="rows", marked=())
 
 
 def to_scigen(table: Table) -> dict[str, Any]:

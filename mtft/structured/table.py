@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -120,11 +120,12 @@ class Table:
         accumulated: bool = False,
         extra: Mapping[str, Any] | None = None,
         layout: Layout | None = None,
-        marked_columns: tuple[int, ...] | None = None,
+        marked: tuple[Cell, ...] | None = None,
+        marked_columns: Mapping[int, Sequence[str]] | None = None,
     ) -> Table:
         """A table whose reader has put every cell in its own place, so that nothing is checked again.
 
-        The reader may also know its `layout` and its `marked_columns`.
+        The reader may also know its `layout`, and which cells or columns are `marked`.
         """
         table = object.__new__(cls)
         # One update: setting the attributes of a frozen dataclass one by one takes longer than a small table.
@@ -141,14 +142,26 @@ class Table:
         )
         if layout is not None:
             table.__dict__["layout"] = layout
+        if marked is not None:
+            table.__dict__["marked"] = marked
         if marked_columns is not None:
             table.__dict__["marked_columns"] = marked_columns
         return table
 
     @cached_property
-    def marked_columns(self) -> tuple[int, ...] | None:
-        """The columns whose cells below the header are the highlighted ones, in order, where the reader of a full
-        grid of layout `rows` knew them; None for any other table.
+    def marked(self) -> tuple[Cell, ...]:
+        """The highlighted cells, in their order."""
+        return tuple([cell for cell in self.cells if cell.highlighted])
+
+    @cached_property
+    def heads(self) -> tuple[Cell, ...]:
+        """The cells that head anything, in their order."""
+        return tuple([cell for cell in self.cells if cell.column_header or cell.row_header])
+
+    @cached_property
+    def marked_columns(self) -> Mapping[int, Sequence[str]] | None:
+        """The columns whose cells below the header are the highlighted ones, in order, each with these cells'
+        values, where the reader of a full grid of layout `rows` knew them; None for any other table.
         """
         return None
 
@@ -198,12 +211,12 @@ class Table:
 
     @cached_property
     def _column_heads(self) -> Heads:
-        heads = [cell for cell in self.cells if cell.column_header]
+        heads = [cell for cell in self.heads if cell.column_header]
         return Heads(heads, down=True, accumulated=self.accumulated)
 
     @cached_property
     def _row_heads(self) -> Heads:
-        heads = [cell for cell in self.cells if cell.row_header]
+        heads = [cell for cell in self.heads if cell.row_header]
         return Heads(heads, down=False, accumulated=self.accumulated)
 
     @property
@@ -214,7 +227,7 @@ class Table:
     @property
     def highlighted(self) -> tuple[Cell, ...]:
         """The cells that the text is about, in their order; all data cells where none is marked."""
-        return tuple([cell for cell in self.cells if cell.highlighted]) or self.data
+        return self.marked or self.data
 
     def moved(self, place: Callable[[Cell], Cell]) -> Table:
         """The table with cells changed one by one."""

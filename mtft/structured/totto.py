@@ -5,8 +5,7 @@ Source: Parikh et al. 2020, "ToTTo: A Controlled Table-To-Text Generation Datase
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from mtft.errors import StructureError
 from mtft.structured.entry import Entry, Skip, each, text
 from mtft.structured.files import json_lines, parse_json
 from mtft.structured.spans import Heuristics, Placed, place_cells
-from mtft.structured.table import Table, Title
+from mtft.structured.table import Cell, Table, Title
 
 TITLES = ("page_title", "section_title", "section_text")
 
@@ -41,7 +40,7 @@ def read_totto(record: Mapping[str, Any], heuristics: Heuristics = "grid", *, st
     if not isinstance(record, Mapping) or not isinstance(record.get("table"), list):
         raise StructureError("A record must hold a list `table`.", found=f"{record!r:.80}")
     placed = place_cells(record["table"], heuristics, strict=strict)
-    extra = _highlight(placed, record.get("highlighted_cells", []))
+    extra, marked = _highlight(placed, record.get("highlighted_cells", []))
     if placed.spans:
         extra["spans"] = placed.spans
     roles = [role for role in TITLES if record.get(f"table_{role}") is not None]
@@ -54,30 +53,33 @@ def read_totto(record: Mapping[str, Any], heuristics: Heuristics = "grid", *, st
         accumulated=heuristics == "official",
         extra=extra,
         layout=placed.layout,
+        marked=marked,
     )
 
 
-def _highlight(placed: Placed, listed: Any) -> dict[str, Any]:
-    """Marks the cells that a record lists; what it lists is kept where the marks do not say it all."""
+def _highlight(placed: Placed, listed: Any) -> tuple[dict[str, Any], tuple[Cell, ...]]:
+    """Marks the cells that a record lists; what it lists, where the marks do not say it all; and the marked cells."""
     if not isinstance(listed, list):
         raise StructureError("`highlighted_cells` must be a list.", found=f"{listed!r:.80}")
-    indices = [_index(placed, place) for place in listed]
-    for index in indices:
-        placed.cells[index].highlighted = True  # they were made here, and nobody has seen them yet
-    in_order = all(a < b for a, b in pairwise(indices))
-    return {} if in_order else {"highlighted_cells": [list(place) for place in listed]}
+    indices = [_index(placed.starts, place) for place in listed]
+    in_order = sorted(set(indices))
+    marked = tuple([placed.cells[index] for index in in_order])
+    for cell in marked:
+        cell.highlighted = True  # they were made here, and nobody has seen them yet
+    extra = {} if indices == in_order else {"highlighted_cells": [list(place) for place in listed]}
+    return extra, marked
 
 
-def _index(placed: Placed, place: Any) -> int:
+def _index(starts: Sequence[int], place: Any) -> int:
     """The index of the cell that stands at [source row, place within the row]."""
+    if isinstance(place, list | tuple) and len(place) == 2:
+        row, number = place
+        if type(row) is int and type(number) is int and 0 <= row < len(starts) - 1:
+            index = starts[row] + number
+            if starts[row] <= index < starts[row + 1]:
+                return index
     rule = "A highlighted cell must be [row, place in the row] of one of the table's."
-    if not isinstance(place, list | tuple) or [type(part) for part in place] != [int, int]:
-        raise StructureError(rule, found=f"{place!r:.80}", where="`highlighted_cells`")
-    row, number = map(int, place)
-    starts = placed.starts
-    if not 0 <= row < len(starts) - 1 or not 0 <= number < starts[row + 1] - starts[row]:
-        raise StructureError(rule, found=f"{place!r:.80}", where="`highlighted_cells`")
-    return starts[row] + number
+    raise StructureError(rule, found=f"{place!r:.80}", where="`highlighted_cells`")
 
 
 def to_totto(table: Table) -> dict[str, Any]:
@@ -140,7 +142,7 @@ def _entry(place: object, record: Any, heuristics: Heuristics, strict: bool) -> 
         table=table,
         references=_sentences(record.get("sentence_annotations", [])),
         id=str(record.get("example_id", place)),
-        size=len([cell for cell in table.cells if cell.highlighted]),
+        size=len(table.marked),
         extra={key: record[key] for key in kept if key in record},
     )
 

@@ -37,13 +37,14 @@ def read_triples(triples: Iterable[Sequence[str]]) -> Table:
         if subject == CONTEXT and predicate == TITLE:
             titles.append(Title("title", value, place))
             continue
-        time = times[subject, predicate] = times.get((subject, predicate), 0) + 1
+        key = subject, predicate
+        time = times[key] = times.get(key, 0) + 1
         row = rows.setdefault(subject, len(rows) + 1)
         data.append(Cell(row, columns.setdefault((predicate, time), len(columns) + 1), value))
-    heads = [Cell(0, column, name, column_header=True) for (name, _), column in columns.items()]
-    heads += [Cell(row, 0, name, row_header=True) for name, row in rows.items() if name != CONTEXT]
+    heads = [Cell(0, column, name, 1, 1, True) for (name, _), column in columns.items()]
+    heads += [Cell(row, 0, name, 1, 1, False, True) for name, row in rows.items() if name != CONTEXT]
     shape = (len(rows) + 1, len(columns) + 1) if data else (0, 0)
-    return Table.trusted("triples", (*heads, *data), shape, titles=tuple(titles), layout="plain")
+    return Table.trusted("triples", (*heads, *data), shape, titles=tuple(titles), layout="plain", marked=())
 
 
 def _checked(triples: Iterable[Sequence[str]]) -> list[Sequence[str]]:

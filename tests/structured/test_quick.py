@@ -21,10 +21,12 @@ from mtft.structured import (
     read_meaning_representation,
     read_meaning_representation_file,
     read_scigen_file,
+    read_totto,
     read_totto_file,
     read_triples,
     read_webnlg_file,
 )
+from mtft.structured.linearizers.marked import MAX_LINES, MAX_PAIRS, marked_text
 from mtft.structured.linearizers.quick import MAX_CELLS, quick
 from mtft.structured.linearizers.unified import plan
 
@@ -53,7 +55,9 @@ def test_nearly_all_real_tables_have_a_quick_text(data_root: Path) -> None:
     assert share(entry for path in scigen for entry in read_scigen_file(path)) > 0.9
     logic = data_root / "logicnlg/en"
     assert share(read_logicnlg_file(logic / "val_lm.json", logic / "tables")) > 0.9
-    share(read_totto_file(data_root / "totto_sample/en/dev_sample.jsonl"))
+    for name in ("dev_sample", "train_sample"):
+        assert share(read_totto_file(data_root / f"totto_sample/en/{name}.jsonl")) == 1
+        assert share(read_totto_file(data_root / f"totto_sample/en/{name}.jsonl", "official")) == 1
 
 
 PART = st.sampled_from(["", "a", "b", "c", "<cell>", "x < y", "[TABLECONTEXT]", "[TITLE]"])
@@ -94,6 +98,48 @@ def tables(draw: st.DrawFn) -> Table:
 def test_generated_tables(table: Table) -> None:
     same(table)
     same(replace(table, kind="triples", ordered_rows=False, ordered_columns=False))
+
+
+@st.composite
+def marked_records(draw: st.DrawFn) -> dict[str, Any]:
+    """ToTTo's records with few different values, header rows and header cells, spans, and some cells of few rows."""
+    heads = draw(st.sampled_from([{0}, {0, 1}, {0, 2}, set()]))
+    stray, span = (
+        draw(st.sampled_from([[False], [False, False, True]])),
+        draw(st.sampled_from([[1], [1, 1, 1, 2, 3]])),
+    )
+    header, spans, value = (
+        st.sampled_from(stray),
+        st.sampled_from(span),
+        PART | st.text("abcdefgh", min_size=2),
+    )
+
+    def row(number: int) -> list[dict[str, Any]]:
+        head = st.just(True) if number in heads else header
+        parts = {"value": value, "is_header": head, "row_span": spans, "column_span": spans}
+        return draw(st.lists(st.fixed_dictionaries(parts), max_size=5))
+
+    rows = [row(number) for number in range(draw(st.integers(1, 5)))]
+    lines = draw(st.lists(st.sampled_from(range(len(rows))), min_size=1, max_size=3))
+    places = [[line, number] for line in lines for number in range(len(rows[line]))]
+    marked = draw(st.lists(st.sampled_from(places), max_size=6)) if places else []
+    return {"table": rows, "highlighted_cells": marked, "table_page_title": draw(PART)}
+
+
+@settings(max_examples=300)
+@given(marked_records(), st.sampled_from(["grid", "official"]))
+def test_generated_highlights(record: dict[str, Any], heuristics: Any) -> None:
+    table = read_totto(record, heuristics, strict=False)
+    assert same(table) or not record["highlighted_cells"]
+    assert replace(table).marked == table.marked  # as its reader said
+    same(replace(table, cells=table.cells[::-1]))
+
+
+def test_highlights_of_many_lines_are_left_to_the_plan() -> None:
+    wide = Cell(0, 0, "x", 1, MAX_LINES + 1, highlighted=True)
+    assert marked_text(Table.trusted("table", (wide,), (1, MAX_LINES + 1), ordered=True)) is None
+    many = tuple(Cell(0, column, "x", highlighted=column < 2) for column in range(MAX_PAIRS // 2 + 1))
+    assert marked_text(Table.trusted("table", many, (1, len(many)), ordered=True)) is None
 
 
 def test_what_a_reader_says_of_a_layout_is_so(data_root: Path) -> None:

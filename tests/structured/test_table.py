@@ -23,6 +23,8 @@ def test_a_header_row_in_the_middle_replaces_the_one_above() -> None:
     table = Table(cells=cells, n_rows=4, n_columns=1)
     assert above(table, 1, 0) == ["goals"]
     assert above(table, 3, 0) == ["cards"]
+    assert above(table, 2, 0) == ["goals"]
+    assert above(table, 0, 0) == []
     every = Table(cells=cells, n_rows=4, n_columns=1, accumulated=True)
     assert above(every, 3, 0) == ["goals", "cards"]
 

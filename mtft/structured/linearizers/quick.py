@@ -7,9 +7,10 @@ every row of the datasets. Any other table, and any budget, is left to the plan.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from mtft.structured.linearizers.marked import marked_text
 from mtft.structured.linearizers.markup import NO_VALUE, escaped, tag
 from mtft.structured.linearizers.unified import told_title
 from mtft.structured.table import Cell, Table
@@ -21,42 +22,54 @@ Quick = tuple[str, Counter[str]]  # the text, and what is omitted by role
 
 def quick(table: Table) -> Quick | None:
     """The text and what it omits; None for a table that the plan must tell."""
-    if table.layout == "free" or len(table.cells) > MAX_CELLS:
+    if len(table.cells) > MAX_CELLS:
         return None
     if table.kind != "table":
-        return None if table.ordered_rows or table.ordered_columns else _virtual(table)
-    if table.layout == "rows" and table.ordered_rows and table.ordered_columns and not table.accumulated:
-        return (_by_columns(table, table.marked_columns) if table.marked_columns else None) or _by_rows(table)
-    return None
+        loose = table.layout != "free" and not table.ordered_rows and not table.ordered_columns
+        return _virtual(table) if loose else None
+    if not (table.ordered_rows and table.ordered_columns):
+        return None
+    if table.layout == "rows" and not table.accumulated:
+        made = (_by_columns(table, table.marked_columns) if table.marked_columns else None) or _by_rows(table)
+        if made is not None:
+            return made
+    return marked_text(table)
 
 
 def _virtual(table: Table) -> Quick | None:
     """Triples or slots: every cell with its headers, sorted by these and its value."""
     above: dict[int, str] = {}
     beside: dict[int, str] = {}
-    told: list[tuple[list[str], str]] = []
-    columns, rows = set(), set()
+    data: list[Cell] = []
+    if table.marked:
+        return None
     for cell in table.cells:
-        if cell.highlighted:
-            return None
         if cell.column_header:
             above[cell.column] = cell.value or ""
         elif cell.row_header:
             beside[cell.row] = cell.value or ""
-    for cell in table.cells:
-        if not (cell.column_header or cell.row_header):
-            column, row = cell.column, cell.row
-            columns.add(column)
-            rows.add(row)
-            names = [name for name in (above.get(column), beside.get(row)) if name]
-            names.sort()
-            told.append((names, _value(cell)))
-    if not (above.keys() <= columns and beside.keys() <= rows):  # a header of nothing
-        return None
+        else:
+            data.append(cell)
+    if not (above.keys() <= {cell.column for cell in data} and beside.keys() <= {cell.row for cell in data}):
+        return None  # a header of nothing
+    told: list[tuple[str, str, str]] = []
+    for cell in data:
+        first, second = above.get(cell.column, ""), beside.get(cell.row, "")
+        if not first or (second and second < first):
+            first, second = second, first
+        told.append((first, second, _value(cell)))
     told.sort()
-    return " ".join(
-        [*map(told_title, table.titles), *[value + _headers(names) for names, value in told]]
-    ), Counter()
+    return " ".join([*map(told_title, table.titles), *_parts(told)]), Counter()
+
+
+def _parts(told: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+    """The tagged value and headers of (header, header, value with its tag); the empty text is no header."""
+    for first, second, value in told:
+        yield value
+        if first:
+            yield f"{HEADER} {escaped(first)}"
+        if second:
+            yield f"{HEADER} {escaped(second)}"
 
 
 def _value(cell: Cell) -> str:
@@ -66,103 +79,88 @@ def _value(cell: Cell) -> str:
     return f"{CELL} {escaped(value)}" if value else CELL
 
 
-def _headers(names: Sequence[str]) -> str:
-    return "".join([f" {HEADER} {escaped(name)}" for name in names])
-
-
 def _by_rows(table: Table) -> Quick | None:
     """A header row and rows without names: a group for each row, its cells with their columns' headers."""
-    cells = table.cells
-    marked = [cell for cell in cells if cell.highlighted]
+    cells, marked = table.cells, table.marked
     width = sum([cell.column_header for cell in cells[: table.n_columns]])
-    told: Sequence[Cell] = marked or cells[width:]
+    told = marked or cells[width:]
     if not told or told[0].row == 0 or told[0].row == told[-1].row:
         return None  # a marked header, or no two rows
     columns = sorted({cell.column for cell in told})
     if not marked and (len(columns) < width or columns[-1] < width - 1):
         return None  # a header of nothing
-    heads = [cell.value or "" for cell in cells[:width]]
-    names = {column: heads[column] if column < width else "" for column in columns}
+    names = [cells[column].value or "" if column < width else "" for column in columns]
     tails = _tails(names, lambda: len({cell.row for cell in told}))
     if tails is None:
         return None
-    text = " ".join([*map(told_title, table.titles), _filled(told, tails) or " ".join(_grouped(told, tails))])
-    return text, _omitted(table, width, names, len(marked)) if marked else Counter()
+    text = _filled(told, tails) or " ".join(_grouped(told, dict(zip(columns, tails, strict=True))))
+    omitted = _omitted(len(cells) - width - len(marked), width, names) if marked else Counter()
+    return " ".join([*map(told_title, table.titles), text]), omitted
 
 
-def _omitted(table: Table, width: int, names: dict[int, str], marked: int) -> Counter[str]:
-    """What a table with so many highlighted cells leaves out, by role."""
+def _omitted(cells: int, headers: int, names: list[str]) -> Counter[str]:
+    """What is left out, by role, where so many cells are, and of so many headers those of these names are told."""
     omitted: Counter[str] = Counter()
-    if others := len(table.cells) - width - marked:
-        omitted["cell"] = others
-    if headless := width - len([name for name in names.values() if name]):
+    if cells:
+        omitted["cell"] = cells
+    if headless := headers - len(names) + names.count(""):
         omitted["header"] = headless
     return omitted
 
 
-def _by_columns(table: Table, columns: Sequence[int]) -> Quick | None:
+def _by_columns(table: Table, columns: Mapping[int, Sequence[str]]) -> Quick | None:
     """As `_by_rows`, of a full grid whose highlighted columns are known: no cell is looked at one by one."""
     cells, width, rows = table.cells, table.n_columns, table.n_rows - 1
-    if rows < 2:
-        return None
-    names = {column: cells[column].value or "" for column in columns}
+    names = [cells[column].value or "" for column in columns]
     tails = _tails(names, lambda: rows)
-    if tails is None:
+    if rows < 2 or tails is None or (text := _joined(list(columns.values()), tails)) is None:
         return None
-    values = [[cell.value for cell in cells[width + column :: width]] for column in columns]
-    if not all(map(all, values)):
-        return None
-    between = _between(tails)
-    parts: list[Any] = [None] * (2 * rows * len(columns))
-    parts[::2] = between * rows
-    for place, column in enumerate(values):
-        parts[2 * place + 1 :: 2 * len(columns)] = column
-    parts[0] = f"{GROUP} {CELL} "
-    text = "".join(parts) + tails[columns[-1]]
-    if text.count("<") != "".join(between).count("<") * rows:  # a value holds one, which must be escaped
-        return None
-    text = " ".join([*map(told_title, table.titles), text])
-    return text, _omitted(table, width, names, rows * len(columns))
+    omitted = _omitted(rows * (width - len(columns)), width, names)
+    return " ".join([*map(told_title, table.titles), text]), omitted
 
 
-def _between(tails: dict[int, str]) -> list[str]:
-    """What stands before each value of a line, the end of the value before it included."""
-    *others, last = tails.values()
-    return [f"{last} {GROUP} {CELL} ", *[f"{tail} {CELL} " for tail in others]]
-
-
-def _tails(names: dict[int, str], rows: Callable[[], int]) -> dict[int, str] | None:
-    """For each column what stands behind its cells' values; None where columns make the groups.
+def _tails(names: Sequence[str], rows: Callable[[], int]) -> list[str] | None:
+    """What stands behind the values of the columns of these names; None where columns make the groups.
 
     Columns without a name, or with one that another has too, are numbered among themselves.
     """
-    tails = {column: f" {HEADER} {escaped(name)}" if name else "" for column, name in names.items()}
-    distinct = set(names.values())
-    if len(names) < 2 or (len(distinct) == len(names) and "" not in distinct):
+    tails = [f" {HEADER} {escaped(name)}" if name else "" for name in names]
+    if len(names) < 2 or ("" not in names and len(set(names)) == len(names)):
         return tails
-    counts = Counter(names.values())
+    counts = Counter(names)
     if counts[""] > rows():
         return None
-    unclear = [column for column, name in names.items() if not name or counts[name] > 1]
-    for number, column in enumerate(unclear, start=1):
-        tails[column] += f" {LINE} {number}"
+    unclear = [place for place, name in enumerate(names) if not name or counts[name] > 1]
+    for number, place in enumerate(unclear, start=1):
+        tails[place] += f" {LINE} {number}"
     return tails
 
 
-def _filled(told: Sequence[Cell], tails: dict[int, str]) -> str | None:
+def _filled(told: Sequence[Cell], tails: Sequence[str]) -> str | None:
     """The groups' text at one stroke, where each row tells the same columns and nothing needs care; else None."""
     width = len(tails)
     # cells stand line by line: a run of `width` within one row tells `width` columns, and there are no others
     if len(told) % width or [c.row for c in told[::width]] != [c.row for c in told[width - 1 :: width]]:
         return None
     values = [cell.value for cell in told]
-    if not all(values):
-        return None
-    parts: list[Any] = [None] * (2 * len(told))
-    parts[::2] = _between(tails) * (len(told) // width)
-    parts[1::2] = values
-    parts[0] = f"{GROUP} {CELL} "
-    return None if "<" in "".join(parts[1::2]) else "".join(parts) + list(tails.values())[-1]
+    return _joined([values[place::width] for place in range(width)], tails)
+
+
+def _joined(columns: Sequence[Sequence[str | None]], tails: Sequence[str]) -> str | None:
+    """The groups' text from the values of each column; None where one of these is empty or must be escaped."""
+    rows, size = len(columns[0]), 2 * len(columns)
+    between = [f"{tail} {CELL} " for tail in tails]
+    between[-1] = f"{tails[-1]} {GROUP} {CELL} "
+    parts: list[Any] = [None] * (rows * size)
+    parts[1::2] = between * rows
+    for place, values in enumerate(columns):
+        if not all(values):
+            return None
+        parts[2 * place :: size] = values
+    parts[-1] = tails[-1]
+    text = "".join(parts)
+    known = "".join(between).count("<") * rows - 2  # behind the last value there is no tag of another
+    return f"{GROUP} {CELL} {text}" if text.count("<") == known else None
 
 
 def _grouped(told: Sequence[Cell], tails: dict[int, str]) -> list[str]:

@@ -16,7 +16,8 @@ from mtft.structured.linearizers.plan import Group, Item, Linearizer, Piece, Pla
 from mtft.structured.linearizers.view import View, header_item, texts, title_item
 from mtft.structured.table import Cell, Table, Title
 
-_CELL, _HEADER, _GROUP, _LINE = map(tag, ("cell", "header", "group", "line"))
+_CELL, _HEADER, _GROUP, _LINE, _ROLE = map(tag, ("cell", "header", "group", "line", "role"))
+_TITLES = {role: tag(role) for role in TITLE_ROLES}
 
 
 class _Told:
@@ -32,10 +33,10 @@ class _Told:
 
     __slots__ = ("above", "cell", "headers", "left", "value")
 
-    def __init__(self, view: View, cell: Cell) -> None:
+    def __init__(self, cell: Cell, left: Iterable[Cell], above: Iterable[Cell]) -> None:
         self.cell = cell
-        self.left = texts(view.left(cell))
-        self.above = texts(view.above(cell))
+        self.left = texts(left)
+        self.above = texts(above)
         self.headers = sorted([*self.left, *self.above])
         value = NO_VALUE if cell.value is None else escaped(cell.value)
         self.value = f"{_CELL} {value}" if value else _CELL
@@ -131,7 +132,7 @@ def _columns(cell: Cell) -> range:
 def plan(table: Table) -> Plan:
     """The table in the style `unified`."""
     view = View(table)
-    told = sorted((_Told(view, cell) for cell in view.told), key=_content)
+    told = sorted((_Told(cell, view.left(cell), view.above(cell)) for cell in view.told), key=_content)
     items: list[Item] = [title_item(title) for title in table.titles]
     parts: list[Piece | Group] = [
         Piece(told_title(title), (index,)) for index, title in enumerate(table.titles)
@@ -150,10 +151,9 @@ def plan(table: Table) -> Plan:
 
 def told_title(title: Title) -> str:
     """A title with its tag; one of a role without a tag of its own names it."""
-    name, suffix = (
-        (title.role, "") if title.role in TITLE_ROLES else ("title", f" {tag('role')} {escaped(title.role)}")
-    )
-    return f"{tag(name)} {escaped(title.text)}".rstrip(" " if not title.text else "") + suffix
+    own = _TITLES.get(title.role)
+    text = f" {escaped(title.text)}" if title.text else ""
+    return f"{own}{text}" if own else f"{_TITLES['title']}{text} {_ROLE} {escaped(title.role)}"
 
 
 # The tag and headers of each group, and of its cells the index and the text; one without tag where all is told.
@@ -219,6 +219,8 @@ def _grouped(told: Sequence[_Told], by: _Direction, other: _Direction) -> _Group
     """The cells grouped by one direction; lines of the other one that names leave unclear are numbered."""
     if not other.unclear:
         return _by_lines(told, by, other)
+    if by.ordered and other.ordered:
+        return _numbered(told, by, other, sorted(by.members), sorted(other.members))
     incidence = Incidence([t.text() for t in told], by.spans, other.spans)
     orders = ordered_lines(incidence, by.ordered, other.ordered)
     return min((_numbered(told, by, other, *lines) for lines in orders), key=_texts)
