@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -14,10 +15,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-try:
+if sys.platform != "win32":  # there two builds at once do the same work twice, and nothing worse
     import fcntl
-except ImportError:  # Windows: two builds at once then do the same work twice, and nothing worse
-    fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ def _locked(lock: Path, *, wait: bool) -> IO[bytes] | None:
     """The lock file, open and locked; None where another process holds it and waiting is not wanted."""
     while True:
         file = lock.open("ab")
-        if fcntl is None:
+        if sys.platform == "win32":
             return file
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

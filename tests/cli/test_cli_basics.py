@@ -33,6 +33,7 @@ COMMANDS = [
     *(["prompts", "translate", name] for name in ("export", "import", "machine")),
     *(["tasks", name] for name in ("list", "show")),
     *(["mixture", name] for name in ("list", "describe", "build", "export")),
+    *(["model", name] for name in ("merge", "export", "card")),
     *(["recipes", name] for name in ("list", "path")),
     *([name] for name in ("eval", "predict", "report", "doctor")),
 ]
