@@ -15,7 +15,9 @@ from mtft.modeling.head import IGNORED
 
 
 class _VirtualTokens:
-    """What both kinds share: the forward of a training batch."""
+    """What both kinds share: the forward of a training batch, and saving."""
+
+    _whole_weights: Mapping[str, Tensor] | None = None
 
     def _with_virtual_tokens(self, batch: Mapping[str, Tensor], *, causal: bool) -> dict[str, Tensor]:
         """The batch as embeddings, the virtual tokens before each segment."""
@@ -23,6 +25,26 @@ class _VirtualTokens:
         embedded = model.word_embeddings(batch["input_ids"])
         prompt = model.get_prompt(batch_size=1)[0].to(embedded.dtype)
         return insert_prompt(batch, embedded, prompt, causal=causal)
+
+    def save_pretrained(self, *args: Any, **kwargs: Any) -> None:
+        """Save the virtual tokens; see `PeftModel.save_pretrained`."""
+        self._whole_weights = kwargs.get("state_dict")
+        try:
+            super().save_pretrained(*args, **kwargs)  # type: ignore[misc]
+        finally:
+            self._whole_weights = None
+
+    def get_prompt_embedding_to_save(self, adapter_name: str) -> Tensor:
+        """The virtual tokens, (virtual tokens, width).
+
+        Those of the state given to `save_pretrained` where there is one: the library would gather partitioned weights
+        anew, in the one process that saves, and wait for the others without end.
+        """
+        name = f"prompt_encoder.{adapter_name}.embedding.weight"
+        if self._whole_weights is not None and name in self._whole_weights:
+            return self._whole_weights[name].detach().cpu()
+        found: Tensor = super().get_prompt_embedding_to_save(adapter_name)  # type: ignore[misc]
+        return found
 
 
 class PromptTunedCausal(_VirtualTokens, PeftModelForCausalLM):  # type: ignore[misc]

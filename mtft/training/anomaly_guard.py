@@ -25,7 +25,10 @@ from mtft.training.watching import WatchSettings
 logger = logging.getLogger(__name__)
 
 ANOMALIES_FILE = "anomalies.jsonl"
-_NOT_A_NUMBER = "Lower --learning_rate or --max_grad_norm, train in bf16 or float32 in place of fp16, or leave the rows out."
+_NOT_A_NUMBER = (
+    "Lower --learning_rate or --max_grad_norm, train in bf16 or float32 in place of fp16, "
+    "or leave the rows out."
+)
 _SPIKE = "Look at the rows; --stop_on_spike false goes on, a larger --spike_factor allows more."
 
 
@@ -125,8 +128,8 @@ class AnomalyGuard:
         return float(loss), grad_norm
 
     def _scales_loss(self) -> bool:
-        """Whether a scaler for float16 skips steps of infinite gradient, which are then nothing unusual."""
-        return getattr(self.accelerator, "scaler", None) is not None
+        """Whether the loss is scaled for float16: steps of infinite gradient are then skipped, and nothing unusual."""
+        return str(self.accelerator.mixed_precision) == "fp16"
 
     def _rows(self, pending: Sequence[_Kept]) -> list[RowLoss]:
         """Every example of the step, of all processes."""
@@ -169,4 +172,4 @@ def _row_losses(kept: _Kept) -> list[RowLoss]:
 
 def _whole(value: Tensor) -> Tensor:
     """A plain tensor, also of one that is spread over devices."""
-    return value.full_tensor() if hasattr(value, "full_tensor") else value  # type: ignore[no-any-return]
+    return value.full_tensor() if hasattr(value, "full_tensor") else value

@@ -222,7 +222,8 @@ def expected_examples(args: MultitaskArguments, source: Any, encoder: Encoder, *
     args.pack_capacity = list(windows.capacities)
     sizes = sizes_of(encoder.kind, *windows.source.lengths(np.arange(SAMPLE)))
     packs = filling(sizes, windows.capacities, args.pack_window)
-    return int(round(packs.examples_per_pack * per_step * args.max_steps))
+    rows: int = round(packs.examples_per_pack * per_step * args.max_steps)
+    return rows
 
 
 def _total_rows(args: MultitaskArguments, source: Any) -> int | None:

@@ -248,11 +248,10 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
 
     def _device_rate(self) -> float:
         """Operations per second of all processes' devices together: as given, else as measured on this one."""
-        rate = self.args.device_tflops
-        if rate is None:
-            dtype = computing_dtype(self.model, self.accelerator.mixed_precision)
-            return matrix_rate(self.args.device, dtype) * self.args.world_size
-        return float(rate) * 1e12 * self.args.world_size
+        given: float | None = self.args.device_tflops
+        dtype = computing_dtype(self.model, self.accelerator.mixed_precision)
+        rate = matrix_rate(self.args.device, dtype) if given is None else given * 1e12
+        return rate * int(self.args.world_size)
 
     def _checked_checkpoint(self, wanted: str | bool) -> str:
         """The folder to resume from; the main process checks it, and all processes fail together."""

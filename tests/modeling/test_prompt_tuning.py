@@ -9,13 +9,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from peft import PeftModel, PromptTuningConfig
+from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from mtft.errors import ModelError
 from mtft.modeling import load_model, merge_adapter, save_model
 from mtft.modeling.prompt_tuning import insert_prompt, prompt_tuned
-from tests.modeling.conftest import Toy
+from tests.modeling.conftest import SIZE, Toy
 from tests.modeling.packs import FAMILIES, Row, model_of, packed, rows_of
 
 VIRTUAL = 3
@@ -152,3 +153,16 @@ def test_saved_virtual_tokens_load_here_and_in_plain_peft(toy: Toy, tmp_path: Pa
     torch.testing.assert_close(ours, theirs[:, -ours.shape[1] :])
     with pytest.raises(ModelError, match="before the prompt"):
         merge_adapter(loaded)
+
+
+def test_weights_gathered_from_processes_are_the_ones_saved(toy: Toy, tmp_path: Path) -> None:
+    adapted = tuned(toy.model)
+    gathered = {"prompt_encoder.default.embedding.weight": torch.full((VIRTUAL, SIZE.width), 7.0)}
+    adapted.save_pretrained(tmp_path / "gathered", state_dict=gathered)
+    adapted.save_pretrained(tmp_path / "own")
+    found, own = (
+        load_file(tmp_path / name / "adapter_model.safetensors")["prompt_embeddings"]
+        for name in ("gathered", "own")
+    )
+    assert torch.equal(found, gathered.popitem()[1])
+    assert torch.equal(own, adapted.prompt_encoder["default"].embedding.weight)
