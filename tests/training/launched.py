@@ -63,6 +63,13 @@ def _without_compiled_collectives() -> None:
     ops.__compatible_ops__["deepspeed_shm_comm"] = False
 
 
+def end_processes() -> None:
+    """Leave together: a process that ends with its group's threads alive is aborted now and then."""
+    if torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
 def main() -> None:
     """Run, and leave the numbers in OUTPUT/losses.json."""
     parser = argparse.ArgumentParser()
@@ -86,6 +93,7 @@ def main() -> None:
     results["processes"] = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
     if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
         (options.output / "losses.json").write_text(json.dumps(results))
+    end_processes()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from tests.training.launched import _without_compiled_collectives, train
+from tests.training.launched import _without_compiled_collectives, end_processes, train
 
 CASES = (
     ("mt5", "lora"),
@@ -45,8 +45,7 @@ def main() -> None:
     found = train_all(options.output, options.deepspeed)
     if torch.distributed.get_rank() == 0:
         (options.output / "losses.json").write_text(json.dumps(found))
-    torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
+    end_processes()
 
 
 if __name__ == "__main__":

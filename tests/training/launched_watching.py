@@ -12,6 +12,7 @@ import torch
 from mtft.errors import RunError
 from mtft.training import MultitaskArguments, MultitaskTrainer
 from tests.training.additions import Additions, logged, toy_model
+from tests.training.launched import end_processes
 from tests.training.test_anomalies import PoisonAt, WithAnOddRow, odd_ids
 
 WATCHED = ("padding", "utilization_encoder", "utilization_decoder")
@@ -51,6 +52,7 @@ def main(output: Path) -> None:
         message = str(error)
     found = {"watched": logged(well, *WATCHED), "message": message, "step": badly.state.global_step}
     (output / f"{badly.args.process_index}.json").write_text(json.dumps(found))
+    end_processes()
 
 
 if __name__ == "__main__":
