@@ -108,6 +108,16 @@ class Mixture:
             state.update(unit.records.tobytes())
         return state.hexdigest()[:16]
 
+    @cached_property
+    def parts(self) -> dict[str, Any]:
+        """What the fingerprint stands for, by name, as plain data: two mixtures that differ, differ in some part."""
+        columns = zip(self.built.shards, self.index.units, self.schedule.weights.tolist(), strict=True)
+        units = {
+            shard.summary.unit: {**shard.summary.parts, "rate": rate, "records that train": _digest(unit)}
+            for shard, unit, rate in columns
+        }
+        return {"seed of the order": self.seed, **units}
+
     def proportions(self, n_positions: int | None = None) -> list[Proportion]:
         """What the first `n_positions` hold of each unit; by default of one pass."""
         return proportions(self, len(self) if n_positions is None else n_positions)
@@ -150,6 +160,10 @@ class Mixture:
         """(slots,) the number of each slot's template."""
         columns = zip(self.built.shards, self.index.units, strict=True)
         return np.concatenate([shard.column("template")[unit.records] for shard, unit in columns])
+
+
+def _digest(unit: UnitIndex) -> str:
+    return f"{unit.examples} ({hashlib.sha256(unit.records.tobytes()).hexdigest()[:8]})"
 
 
 def _prompted(shard: Shard, index: UnitIndex) -> tuple[int, ...]:

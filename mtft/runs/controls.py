@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,11 @@ class ShuffledTargets:
     def fingerprint(self) -> str:
         """The mixture's, marked as shuffled."""
         return f"{self._mixture.fingerprint}-shuffled-{self._seed}"
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What the fingerprint stands for; see `Mixture.parts`."""
+        return {**self._mixture.parts, "shuffled with seed": self._seed}
 
     def examples(self, positions: npt.NDArray[np.int64]) -> list[Example]:
         """The examples at these positions, each with a target that is not its own doing."""

@@ -126,7 +126,9 @@ class Run:
         trainer = MultitaskTrainer(loaded.model, self.training, source, self.encoder, identity=identity)
         if validation:
             validation.attach(trainer)
-        result = trainer.train(resume_from_checkpoint=str(wanted) if wanted else None)
+        result = trainer.train(
+            resume_from_checkpoint=self.training.resume_from_checkpoint or wanted is not None
+        )
         exported = trainer.state.global_step
         if validation and self.arguments.export_checkpoint == "best":
             exported = validation.export_best()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,47 +15,75 @@ logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 _SCHEMA = 1
+_NAMED = 5  # differences that a message names
 
 
-def write_manifest(checkpoint: Path, *, step: int, identity: Mapping[str, str]) -> None:
+class DamagedError(RunError):
+    """A checkpoint is not what its manifest says."""
+
+
+def write_manifest(
+    checkpoint: Path, *, step: int, identity: Mapping[str, str], parts: Mapping[str, Any] | None = None
+) -> None:
     """Record the hash of every file and what the run is; written last, it marks a complete checkpoint.
 
     Args:
         checkpoint: The folder.
         step: Optimiser steps done.
         identity: Name to fingerprint of everything that must be the same on resume.
+        parts: Some of these names to what their fingerprint stands for, as nested plain data: what a refused
+            resume names.
     """
-    content = {"schema": _SCHEMA, "step": step, "identity": dict(identity), "files": _hashes(checkpoint)}
+    content = {
+        "schema": _SCHEMA,
+        "step": step,
+        "identity": dict(identity),
+        "parts": dict(parts or {}),
+        "files": _hashes(checkpoint),
+    }
     scratch = checkpoint / f".{MANIFEST}"
     scratch.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
     scratch.replace(checkpoint / MANIFEST)
 
 
-def check_manifest(checkpoint: Path, *, identity: Mapping[str, str]) -> int:
+def check_manifest(
+    checkpoint: Path, *, identity: Mapping[str, str], parts: Mapping[str, Any] | None = None
+) -> int:
     """The step of a checkpoint that may be resumed from.
 
     Optimiser and random states are pickles in part; they are opened only when every file is the one that the
     checkpoint's own manifest lists, and nothing else lies beside them.
 
+    Args:
+        checkpoint: The folder.
+        identity: As in `write_manifest`, of the run that resumes.
+        parts: As in `write_manifest`.
+
     Raises:
-        RunError: There is no manifest, a file differs, is missing or was added, or the run is another one.
+        DamagedError: There is no readable manifest, or a file differs, is missing or was added.
+        RunError: The run is another one.
     """
     content = _read(checkpoint)
     listed, present = content["files"], _hashes(checkpoint)
     for name in sorted(listed.keys() | present.keys()):
         if listed.get(name) != present.get(name):
-            raise RunError(
+            raise DamagedError(
                 "A checkpoint's files must be those of its manifest.",
                 found=f"`{name}` {_difference(name, listed, present)}",
                 where=checkpoint,
                 remedy="Resume from another checkpoint, or start anew.",
             )
-    _check_identity(checkpoint, content["identity"], identity)
+    _check_identity(checkpoint, content, identity, parts or {})
     return int(content["step"])
 
 
 def find_checkpoint(folder: str | Path) -> Path | None:
     """The latest complete checkpoint of a run, or None; one cut short while written is passed over."""
+    return next(iter(find_checkpoints(folder)), None)
+
+
+def find_checkpoints(folder: str | Path) -> list[Path]:
+    """The complete checkpoints of a run, the latest first; one cut short while written is passed over."""
     steps = {}
     for path in Path(folder).glob("checkpoint-*"):
         number = path.name.removeprefix("checkpoint-")
@@ -65,7 +93,7 @@ def find_checkpoint(folder: str | Path) -> Path | None:
             steps[int(number)] = path
         else:
             logger.warning("%s has no manifest: it is incomplete and is passed over", path)
-    return steps[max(steps)] if steps else None
+    return [steps[number] for number in sorted(steps, reverse=True)]
 
 
 def _read(checkpoint: Path) -> dict[str, Any]:
@@ -79,19 +107,50 @@ def _read(checkpoint: Path) -> dict[str, Any]:
         found = "none"
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         found = f"{type(error).__name__}: {error}"
-    raise RunError("A checkpoint must have a readable manifest.", found=found, where=path)
+    raise DamagedError("A checkpoint must have a readable manifest.", found=found, where=path)
 
 
-def _check_identity(checkpoint: Path, recorded: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+def _check_identity(
+    checkpoint: Path, content: Mapping[str, Any], wanted: Mapping[str, str], parts: Mapping[str, Any]
+) -> None:
     """Raise where the checkpoint belongs to another run than this one."""
+    recorded = content["identity"]
     for name in sorted(recorded.keys() | wanted.keys()):
         if recorded.get(name) != wanted.get(name):
+            changes = list(differences(content.get("parts", {}).get(name), parts.get(name)))
+            found = f"{wanted.get(name, 'none')} now, {recorded.get(name, 'none')} in the checkpoint"
+            if changes:
+                more = f"; and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
+                found = "; ".join(changes[:_NAMED]) + more
             raise RunError(
                 f"A run is resumed with the {name.replace('_', ' ')} that it began with.",
-                found=f"{wanted.get(name, 'none')} now, {recorded.get(name, 'none')} in the checkpoint",
+                found=found,
                 where=checkpoint,
                 remedy="Restore it, or start a new run in another output folder.",
             )
+
+
+def differences(recorded: Any, wanted: Any, path: str = "") -> Iterator[str]:
+    """Where two pieces of nested plain data differ, in words.
+
+    Example: `{"nli": {"seed": 1}}` and `{"nli": {"seed": 2}}` give `nli, seed: 2 now, 1 in the checkpoint`.
+    """
+    if not (isinstance(recorded, Mapping) and isinstance(wanted, Mapping)):
+        if recorded != wanted and path:
+            yield f"{path}: {_shown(wanted)} now, {_shown(recorded)} in the checkpoint"
+        return
+    for name in [*recorded, *(name for name in wanted if name not in recorded)]:
+        inner = f"{path}, {name}" if path else str(name)
+        if name not in wanted:
+            yield f"{inner} is gone"
+        elif name not in recorded:
+            yield f"{inner} is new"
+        else:
+            yield from differences(recorded[name], wanted[name], inner)
+
+
+def _shown(value: Any) -> str:
+    return f"{value!s:.40}" if not isinstance(value, list) else f"{', '.join(map(str, value)):.40}"
 
 
 def _difference(name: str, listed: Mapping[str, str], present: Mapping[str, str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from mtft.modeling import has_own_forward, set_loss_options, weighted_target_los
 from mtft.training.adapters import add_adapter
 from mtft.training.anomaly_guard import AnomalyGuard
 from mtft.training.arguments import MultitaskArguments
-from mtft.training.checkpoints import check_manifest, find_checkpoint, write_manifest
+from mtft.training.checkpoints import DamagedError, check_manifest, find_checkpoints, write_manifest
 from mtft.training.exhaustion import bytes_of_checkpoint, disk_error, disk_told, memory_told, missing_bytes
 from mtft.training.flops import computing_dtype, matrix_rate, model_cost
 from mtft.training.group_losses import GroupLosses
@@ -30,6 +31,8 @@ from mtft.training.normalization import weigh_rows
 from mtft.training.progress import ProgressLine
 from mtft.training.step_data import ExampleSource, StepDataset, step_loader
 from mtft.training.steps import PackSteps, plan_steps
+
+logger = logging.getLogger(__name__)
 
 ARGUMENTS_FILE = "training_arguments.json"
 STEPS_FILE = "steps.json"
@@ -113,7 +116,8 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         """Train to the end, from the start or from a checkpoint of this very run.
 
         Args:
-            resume_from_checkpoint: A checkpoint's folder; True for the latest complete one of `output_dir`.
+            resume_from_checkpoint: A checkpoint's folder; True for the latest of `output_dir` that is complete and as
+                it was written.
             **kwargs: Passed on to the library.
 
         Raises:
@@ -226,7 +230,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
                 _write_json(folder / STEPS_FILE, self.plan.state(self.state.global_step))
                 _write_json(folder / GUARD_FILE, self.guard.state())
                 _write_json(folder / ARGUMENTS_FILE, self.args.to_dict())  # the limit is in it again
-                write_manifest(folder, step=self.state.global_step, identity=self.identity)
+                write_manifest(folder, step=self.state.global_step, identity=self.identity, parts=self._parts)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             rotate_checkpoints(str(run), limit, self.state.best_model_checkpoint, use_mtime=True)
@@ -253,18 +257,30 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         rate = matrix_rate(self.args.device, dtype) if given is None else given * 1e12
         return rate * int(self.args.world_size)
 
+    @property
+    def _parts(self) -> dict[str, Any]:
+        """What the mixture's fingerprint stands for, where the mixture tells."""
+        return {"mixture": getattr(self.mixture, "parts", {})}
+
+    def _whole_checkpoint(self, wanted: str | bool) -> Path:
+        """The folder to resume from: the one named, or the latest that is as it was written."""
+        if wanted is not True:
+            check_manifest(Path(str(wanted)), identity=self.identity, parts=self._parts)
+            return Path(str(wanted))
+        for found in find_checkpoints(self.args.output_dir):
+            try:
+                check_manifest(found, identity=self.identity, parts=self._parts)
+                return found
+            except DamagedError as error:
+                logger.warning("%s It is passed over for the one before.", error)
+        raise RunError("There must be a complete checkpoint to resume from.", where=self.args.output_dir)
+
     def _checked_checkpoint(self, wanted: str | bool) -> str:
         """The folder to resume from; the main process checks it, and all processes fail together."""
         verdict: list[Any] = [None, None]
         if self.is_world_process_zero():
             try:
-                found = find_checkpoint(self.args.output_dir) if wanted is True else Path(str(wanted))
-                if found is None:
-                    raise RunError(
-                        "There must be a complete checkpoint to resume from.", where=self.args.output_dir
-                    )
-                check_manifest(found, identity=self.identity)
-                verdict[0] = str(found)
+                verdict[0] = str(self._whole_checkpoint(wanted))
             except MtftError as error:
                 verdict[1] = error
         broadcast_object_list(verdict)

@@ -106,9 +106,16 @@ def test_another_task_does_not_change_the_order_within_a_unit(world: World) -> N
     assert [example.row_id for example in alone.examples(range(len(order)))] == order
 
 
-@pytest.mark.parametrize("change", ["rates", "limits", "data"])
-def test_a_fingerprint_follows_whatever_changes_the_order(world: World, change: str) -> None:
-    before = world.mixture().fingerprint
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ("rates", {"rate"}),
+        ("limits", {"records that train"}),
+        ("data", {"data", "records that train", "rate"}),
+    ],
+)
+def test_a_fingerprint_follows_whatever_changes_the_order(world: World, change: str, named: set[str]) -> None:
+    before = world.mixture()
     text = SPEC
     if change == "rates":
         text += "rates: {temperature_cluster: 2}\n"
@@ -116,7 +123,17 @@ def test_a_fingerprint_follows_whatever_changes_the_order(world: World, change: 
         text += "limits: {max_target_tokens: 3}\n"
     if change == "data":
         world.append("mood/en/train.jsonl", json.dumps({"id": 80, "text": "more", "label": 1}))
-    assert world.mixture(text).fingerprint != before
+    after = world.mixture(text)
+    assert after.fingerprint != before.fingerprint
+    parts = {
+        name
+        for unit, found in before.parts.items()
+        if unit != "seed of the order"
+        for name, value in found.items()
+        if after.parts[unit][name] != value
+    }
+    assert parts
+    assert parts <= named
 
 
 def test_the_horizon_bounds_repetition(world: World) -> None:

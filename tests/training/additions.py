@@ -31,6 +31,7 @@ class Additions:
 
     def __init__(self, fingerprint: str = "additions") -> None:
         self.fingerprint = fingerprint
+        self.parts: dict[str, Any] = {}
         self.read: list[int] = []
 
     def examples(self, positions: Sequence[int] | np.ndarray) -> list[Addition]:

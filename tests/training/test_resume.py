@@ -104,6 +104,36 @@ def test_a_checkpoint_that_is_not_its_manifests_is_refused(
         make_trainer("mt5", dropout=0.1, **SETTINGS).train(resume_from_checkpoint=str(folder))
 
 
+@pytest.mark.parametrize("damaged", ["optimizer.pt", "manifest.json"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    finished: Any, make_trainer: MakeTrainer, damaged: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (Path(finished.args.output_dir) / "checkpoint-5" / damaged).open("ab") as file:
+        file.write(b"x")
+    resumed = make_trainer("mt5", dropout=0.1, **SETTINGS)
+    resumed.train(resume_from_checkpoint=True)
+    assert logged(resumed, "step", "loss") == logged(finished, "step", "loss")
+    assert "checkpoint-5" in caplog.text
+    assert "passed over" in caplog.text
+
+
+def test_a_refused_resume_names_what_changed(make_trainer: MakeTrainer) -> None:
+    before, after = Additions(), Additions("other data")
+    before.parts = {"plus en": {"templates": {"sum": "1", "total": "2"}, "seed": 0}, "minus en": {}}
+    after.parts = {"plus en": {"templates": {"sum": "3", "all": "4"}, "seed": 0}, "times en": {}}
+    make_trainer("mt5", before, **SETTINGS).train()
+    with pytest.raises(RunError, match="mixture") as caught:
+        make_trainer("mt5", after, **SETTINGS).train(resume_from_checkpoint=True)
+    for change in (
+        "plus en, templates, sum: 3 now, 1 in the checkpoint",
+        "plus en, templates, total is gone",
+        "plus en, templates, all is new",
+        "minus en is gone",
+        "times en is new",
+    ):
+        assert change in str(caught.value)
+
+
 def test_a_moved_checkpoint_still_resumes(finished: Any, make_trainer: MakeTrainer, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere" / "checkpoint-4"
     shutil.copytree(Path(finished.args.output_dir) / "checkpoint-4", moved)
