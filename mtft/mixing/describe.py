@@ -67,7 +67,21 @@ def source_tree(mixture: Mixture) -> Tree:
         for each in mixture.built.leakage:
             found.add(each.sentence())
     tree.add(f"dropped: {_counts(dropped_by_reason(mixture))}")
+    if emptied := emptied_cells(mixture):
+        branch = tree.add(f"nothing left to train on: {len(emptied)} cells")
+        for line in emptied:
+            branch.add(line)
     return tree
+
+
+def emptied_cells(mixture: Mixture) -> list[str]:
+    """The trained cells without a row left, each with what became of its rows; they take no part in the order."""
+    units = zip(mixture.built.shards, mixture.index.units, strict=True)
+    return [
+        f"{shard.summary.unit}: {_counts(Counter(shard.summary.dropped) + unit.dropped)}"
+        for shard, unit in units
+        if not unit.rows
+    ]
 
 
 def dropped_by_reason(mixture: Mixture) -> Counter[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtft.mixing.built import BuiltMixture
-from mtft.mixing.describe import describe
+from mtft.mixing.describe import describe, emptied_cells
 from mtft.mixing.index import Lengths, MixtureIndex, UnitIndex
 from mtft.mixing.manifest import manifest
 from mtft.mixing.order import Order
@@ -20,6 +21,8 @@ from mtft.mixing.rates import Rates, Unit, quantised, shares
 from mtft.mixing.schedule import Integers
 from mtft.mixing.shards import Shard
 from mtft.tasks.records import Example
+
+logger = logging.getLogger(__name__)
 
 
 class Mixture:
@@ -54,6 +57,8 @@ class Mixture:
         self.rates = rates or built.spec.rates
         self.seed = built.spec.seed if seed is None else seed
         self.sizes = np.array([unit.rows for unit in index.units], dtype=np.int64)
+        if emptied := emptied_cells(self):
+            logger.warning("%d cells have no row left to train on: %s", len(emptied), "; ".join(emptied))
         self.shares = shares(self._units(), self.rates, horizon=horizon)
         names = [shard.summary.unit for shard in built.shards]
         self._order = Order(quantised(self.shares), self.sizes, names, self.seed)

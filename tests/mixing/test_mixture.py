@@ -208,3 +208,16 @@ def test_rates_may_count_prompted_rows(world: World) -> None:
 
 def _units(mixture: Mixture) -> list[tuple[str, int]]:
     return [(line.task, line.rows) for line in mixture.proportions()]
+
+
+def test_a_cell_that_filtering_empties_is_told_and_takes_no_part(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [{"id": i, "text": f"{i} is far too long " * 9, "label": 0} for i in range(3)]
+    world.write("mood/de/train.jsonl", rows)
+    mixture = world.mixture(SPEC + "limits: {max_input_tokens: 20}\n")
+    assert "mood:de: input_too_long 9" in caplog.text
+    assert "1 cells have no row left" in caplog.text
+    assert "nothing left to train on: 1 cells" in mixture.describe()
+    found = {(each.task, each.language) for each in mixture.examples(range(200))}
+    assert ("mood", "de") not in found
