@@ -86,7 +86,7 @@ def planned(asked: Asked, recipe: str | None = None, config_file: Path | None = 
     model = asked.model or settings.get("model")
     if model is None:
         raise ConfigError("An estimate needs a model.", found="none", remedy="Give --model or --recipe.")
-    built_in = {
+    built_in: dict[str, Any] = {
         "family": asked.family or settings.get("family", "bloom"),
         "vocabulary": asked.vocabulary or settings.get("vocab_size", 4096),
     }
@@ -173,10 +173,10 @@ def _capacities(settings: Mapping[str, Any], family: str) -> tuple[int, ...]:
     """Of a pack, or the limits of a row; nothing where the data or the mixture say them."""
     if settings.get("packing"):
         return tuple(settings.get("pack_capacity") or ())
-    limits = (settings.get("max_input_tokens"), settings.get("max_target_tokens"))
-    if None in limits:
+    prompt, target = settings.get("max_input_tokens"), settings.get("max_target_tokens")
+    if prompt is None or target is None:
         return ()
-    return limits if family == "mt5" else (sum(limits),)
+    return (prompt, target) if family == "mt5" else (prompt + target,)
 
 
 def _of_launch(path: Path) -> dict[str, Any]:

@@ -24,4 +24,5 @@ def trained_parameters(model: PreTrainedModel, settings: AdapterSettings) -> int
         return settings.virtual_tokens * int(model.config.hidden_size)
     with torch.device("meta"):
         adapted = add_adapter(model, settings)
-    return sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
+    counts: list[int] = [weight.numel() for weight in adapted.parameters() if weight.requires_grad]
+    return sum(counts)
