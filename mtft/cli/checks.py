@@ -41,14 +41,19 @@ class Finding:
     remedy: str = ""
 
 
-def all_checks(data_root: Path | None) -> Iterator[Finding]:
-    """Every finding, in the order of the report."""
+def all_checks(data_root: Path | None, config_file: Path | None = None) -> Iterator[Finding]:
+    """Every finding, in the order of the report.
+
+    Args:
+        data_root: The folder of local datasets.
+        config_file: Accelerate's settings, in place of its default ones.
+    """
     yield Finding(OK, "Python", f"{platform.python_version()} on {platform.platform(terse=True)}")
     yield from packages()
     yield from devices()
     yield from shared_memory()
     yield from deepspeed(os.environ)
-    yield from accelerate_settings(accelerate_config(os.environ))
+    yield from accelerate_settings(config_file or accelerate_config(os.environ))
     yield from built_in_data()
     yield from data(data_root)
     yield from environment(os.environ)
@@ -157,14 +162,12 @@ def accelerate_config(environ: Mapping[str, str]) -> Path | None:
 
 
 def accelerate_settings(path: Path | None) -> Iterator[Finding]:
-    """Traps in Accelerate's default settings."""
+    """Traps in Accelerate's settings."""
     if path is None:
         yield Finding(OK, "Accelerate settings", "none: one process per machine unless a config is named")
         return
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        if not isinstance(settings, dict):
-            raise ValueError("it is no mapping")
+        settings = read_accelerate(path)
     except (OSError, ValueError, yaml.YAMLError) as error:
         yield Finding(BREAKS, "Accelerate settings", f"{path}: {error}", "Run `accelerate config` again.")
         return
@@ -174,6 +177,29 @@ def accelerate_settings(path: Path | None) -> Iterator[Finding]:
         yield Finding(BREAKS, "Accelerate settings", f"{path}: {found}", remedy)
     if not traps:
         yield Finding(OK, "Accelerate settings", f"{path}: {kind}, {processes} processes")
+
+
+def read_accelerate(path: Path) -> dict[str, Any]:
+    """Accelerate's settings, YAML or JSON.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no mapping.
+        yaml.YAMLError: It is no YAML.
+    """
+    settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    if not isinstance(settings, dict):
+        raise ValueError("it is no mapping")
+    return settings
+
+
+def launched_processes(path: Path | None) -> int | None:
+    """How many processes these settings ask for; None without settings, or where they do not say."""
+    try:
+        found = None if path is None else read_accelerate(path).get("num_processes")
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    return found if isinstance(found, int) else None
 
 
 def _traps(kind: str, processes: Any, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

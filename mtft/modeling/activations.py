@@ -119,16 +119,19 @@ def attention_bytes(
     return biases + 3 * 4 * shape.heads * weights
 
 
-def head_bytes(shape: ModelShape, computing: Computing, *, weight_number: int, trained: bool) -> int:
+def head_bytes(
+    shape: ModelShape, positions: int, computing: Computing, *, weight_number: int, trained: bool
+) -> int:
     """The logits of one chunk with their gradient, and the gradient of the head's weight, summed in float32.
 
     Args:
         shape: Of the model.
+        positions: Most targets of a micro-batch, in tokens.
         computing: In what.
         weight_number: Bytes of a number of the weight.
         trained: Whether the weight has a gradient.
     """
-    chunk = max(64, _CHUNK_NUMBERS // shape.vocabulary)
+    chunk = min(positions, max(64, _CHUNK_NUMBERS // shape.vocabulary))
     # log-probabilities in float32, and the logits where they are not
     copies = 8 if computing.number < 4 else 4
     logits = chunk * shape.vocabulary * (computing.number + copies)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, BloomConfig, MT5Config, PretrainedConfig
+from transformers import AutoConfig, BloomConfig, MT5Config, PretrainedConfig, PreTrainedModel
 
 from mtft.errors import ModelError, nearest
 from mtft.modeling.building import SIZES
@@ -67,15 +67,53 @@ def shape_of(
         vocabulary: Of a built-in size.
 
     Raises:
-        ModelError: There is no configuration, or it is of another family.
+        ModelError: There is no configuration, it is of another family, or a built-in size of none.
     """
-    if name in SIZES:
-        config, head_of_its_own = _built_in(name, family, vocabulary), False
-    elif (published := published_config(name)) is not None:
-        config, head_of_its_own = published, published.model_type == "mt5"
-    else:
-        config, head_of_its_own = _configured(name, revision)
+    config, head_of_its_own = _configuration(name, revision, family, vocabulary)
     return _shape(config, head_of_its_own=head_of_its_own)
+
+
+def meta_model(
+    name: str, revision: str | None = None, *, family: str = "bloom", vocabulary: int = 4096
+) -> PreTrainedModel:
+    """The model on the meta device: names and shapes of its weights, no numbers.
+
+    Args:
+        name: As `shape_of`'s, and so are the others.
+        revision: Of a Hub model.
+        family: Of a built-in size.
+        vocabulary: Of a built-in size.
+
+    Raises:
+        ModelError: As `shape_of`.
+    """
+    return _on_meta(_configuration(name, revision, family, vocabulary)[0])
+
+
+def _configuration(
+    name: str, revision: str | None, family: str, vocabulary: int
+) -> tuple[PretrainedConfig, bool]:
+    """The configuration, and whether the head's weights are its own."""
+    if name in SIZES:
+        if family not in FAMILIES:
+            raise ModelError(
+                f"A built-in size is of a family: {' or '.join(FAMILIES)}.",
+                found=f"`{family}`",
+                remedy=nearest(family, FAMILIES),
+            )
+        if vocabulary < 1:
+            raise ModelError("A vocabulary must have at least one entry.", found=vocabulary)
+        return _built_in(name, family, vocabulary), False
+    published = published_config(name)
+    if published is not None:
+        return published, published.model_type == "mt5"
+    return _configured(name, revision)
+
+
+def _on_meta(config: PretrainedConfig) -> PreTrainedModel:
+    with torch.device("meta"):
+        model: PreTrainedModel = FAMILIES[config.model_type](config)
+    return model
 
 
 def _built_in(size: str, family: str, vocabulary: int) -> PretrainedConfig:
@@ -126,8 +164,7 @@ def _configured(name: str, revision: str | None) -> tuple[PretrainedConfig, bool
 
 
 def _shape(config: Any, *, head_of_its_own: bool) -> ModelShape:
-    with torch.device("meta"):
-        model = FAMILIES[config.model_type](config)
+    model = _on_meta(config)
     counts = {id(p): p for p in model.parameters()}.values()
     sizes = [p.numel() for p in counts] + [config.vocab_size * config.hidden_size] * head_of_its_own
     edges = [sum(p.shape) for p in counts] + [config.vocab_size + config.hidden_size] * head_of_its_own

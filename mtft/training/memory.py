@@ -62,6 +62,8 @@ class Setup:
                 )
         if min(self.processes, self.slots, *self.capacities) < 1:
             raise ConfigError("Processes, slots and capacities must be at least 1.", found=self)
+        if self.trained is not None and self.trained < 0:
+            raise ConfigError("The weights that train must be at least 0.", found=self.trained)
         sides = 1 if shape.family == "bloom" else 2
         if len(self.capacities) != sides:
             raise ConfigError(
@@ -137,6 +139,7 @@ def estimate(shape: ModelShape, setup: Setup) -> Memory:
         + casts,
         "head": head_bytes(
             shape,
+            tokens[-1],
             computing,
             weight_number=setup.number if setup.stage else 4,
             trained=setup.trained is None,

@@ -16,8 +16,10 @@ from mtft.errors import ConfigError, ModelError
 from mtft.modeling import TargetBloom, TargetMT5
 from mtft.modeling.activations import Computing, activation_bytes, cast_bytes
 from mtft.modeling.published import published_names
-from mtft.modeling.shape import ModelShape, shape_of
+from mtft.modeling.shape import ModelShape, meta_model, shape_of
+from mtft.training.adapters import AdapterSettings, add_adapter
 from mtft.training.memory import STRATEGIES, Memory, Setup, estimate, estimates
+from mtft.training.trained import trained_parameters
 
 # As the library counts the published files; bigscience's model cards state those of BLOOM.
 PARAMETERS = {
@@ -225,6 +227,30 @@ def test_an_adapter_needs_neither_gradients_nor_moments_of_the_rest() -> None:
     assert adapter.device["head"] < whole.device["head"] / 4
 
 
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [(family, kind) for family in ("bloom", "mt5") for kind in ("lora", "ia3", "prompt_tuning")]
+    + [("bloom", "bitfit")],
+)
+def test_an_adapter_trains_as_many_weights_as_counted(family: str, kind: str) -> None:
+    settings = AdapterSettings(peft=kind, lora_rank=3, virtual_tokens=5)
+    counted = trained_parameters(meta_model("tiny", family=family, vocabulary=61), settings)
+    config = meta_model("tiny", family=family, vocabulary=61).config
+    adapted = add_adapter({"bloom": TargetBloom, "mt5": TargetMT5}[family](config), settings)
+    assert counted == sum(p.numel() for p in adapted.parameters() if p.requires_grad) > 0
+
+
+def test_without_an_adapter_all_train() -> None:
+    assert trained_parameters(meta_model("tiny"), AdapterSettings()) is None
+
+
+def test_a_short_batch_has_few_logits() -> None:
+    shape = shape_of("google/mt5-small")
+    few, many = (estimate(shape, Setup(capacities=(512, n), trained=0)).device["head"] for n in (10, 100_000))
+    assert few == 10 * 250_112 * 10
+    assert many == 268 * 250_112 * 10
+
+
 def test_an_untied_head_counts_twice(tmp_path: Path) -> None:
     """mT5 as published has a head of its own, which the library's configuration no longer says."""
     model = model_of("mt5")
@@ -247,6 +273,7 @@ def test_a_built_in_size_is_known(tmp_path: Path) -> None:
         ({"optimizer": "adam"}, "adamw"),
         ({"processes": 0}, "at least 1"),
         ({"capacities": (1024, 256)}, "1 capacity"),
+        ({"trained": -1}, "at least 0"),
     ],
 )
 def test_an_impossible_setup_is_refused(settings: dict[str, Any], message: str) -> None:
@@ -260,6 +287,12 @@ def test_an_unknown_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(ModelError, match="gpt2"):
         shape_of(str(tmp_path))
+
+
+@pytest.mark.parametrize("settings", [{"family": "gpt"}, {"vocabulary": 0}])
+def test_an_impossible_built_in_model_is_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ModelError):
+        shape_of("tiny", **settings)
 
 
 def test_nothing_is_held_by_an_empty_estimate() -> None:
