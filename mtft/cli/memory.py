@@ -43,6 +43,14 @@ def plan_findings(
         yield Finding(
             BREAKS, "precision", "fp16 with mT5, whose activations overflow it: refused", "Use bf16 or fp32."
         )
+    sharded = [name for name in memories if name.startswith("fsdp")]
+    if plan.shape.family == "mt5" and sharded:
+        yield Finding(
+            BREAKS if len(sharded) == len(memories) else NOTE,
+            "fsdp",
+            "does not train mT5, whose modules share their embeddings' weight",
+            "Use zero3, which partitions as much.",
+        )
     if launched is not None and launched != setup.processes:
         yield Finding(
             NOTE,

@@ -8,7 +8,7 @@ from typing import Any
 
 from mtft.errors import ConfigError, nearest
 
-_FP16_OVERFLOWS = ("t5", "mt5", "umt5")
+_T5_FAMILY = ("t5", "mt5", "umt5")
 # one of these is set when MPI started the processes
 _MPI_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")
 
@@ -71,9 +71,28 @@ def refuse_half_precision(
         ConfigError: float16 is on, in the arguments or in DeepSpeed's file.
     """
     in_file = bool(deepspeed_config and deepspeed_config.get("fp16", {}).get("enabled") is True)
-    if model.config.model_type in _FP16_OVERFLOWS and (mixed_precision == "fp16" or in_file):
+    if model.config.model_type in _T5_FAMILY and (mixed_precision == "fp16" or in_file):
         raise ConfigError(
             f"{model.config.model_type} must not train in float16: its activations overflow.",
             found="fp16",
             remedy="Use bf16 or float32.",
+        )
+
+
+def refuse_fsdp(model: Any, environment: Mapping[str, str] | None = None) -> None:
+    """Refuse FSDP with models whose embeddings are one weight in several modules, as T5's and mT5's are.
+
+    PyTorch's FSDP2 (2.13) refuses a weight in two groups of modules, and Accelerate (1.15) groups only one of the
+    three with the head; this says so before anything is prepared.
+
+    Raises:
+        ConfigError: `accelerate launch` was told to use FSDP, and the model is of the T5 family.
+    """
+    env = os.environ if environment is None else environment
+    launched = env.get("ACCELERATE_USE_FSDP", "").lower() in ("true", "1")
+    if launched and model.config.model_type in _T5_FAMILY:
+        raise ConfigError(
+            f"{model.config.model_type} must not train under FSDP: its modules share their embeddings' weight.",
+            found="an FSDP launch",
+            remedy="Use ZeRO-3, which partitions as much: recipes/accelerate/gpu_zero3.yaml.",
         )

@@ -122,6 +122,13 @@ def test_half_precision_with_mt5_is_a_trap(source: str, tmp_path: Path) -> None:
     assert "precision" not in levels(asked("--model", "bigscience/bloom-560m", *flags))
 
 
+def test_fsdp_is_not_for_mt5() -> None:
+    launch = ["--config_file", str(ACCELERATE / "gpu_fsdp.yaml")]
+    assert levels(asked("--model", "google/mt5-small", *launch))["fsdp"] == "breaks"
+    assert levels(asked("--model", "google/mt5-small"))["fsdp"] == "note"
+    assert "fsdp" not in levels(asked("--model", "bigscience/bloom-560m", *launch))
+
+
 def test_a_launch_that_would_run_one_process_is_a_trap(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,12 @@ from transformers import HfArgumentParser
 
 from mtft.errors import ConfigError
 from mtft.training import MultitaskArguments
-from mtft.training.guards import refuse_data_parallel, refuse_half_precision, refuse_lost_processes
+from mtft.training.guards import (
+    refuse_data_parallel,
+    refuse_fsdp,
+    refuse_half_precision,
+    refuse_lost_processes,
+)
 from tests.training.additions import MakeTrainer, logged
 
 
@@ -119,3 +124,12 @@ def test_tied_weights_are_written_once(family: str, make_trainer: MakeTrainer, t
     plain, cloned = (load_file(tmp_path / name / "model.safetensors") for name in ("plain", "cloned"))
     assert plain.keys() == cloned.keys() < clones.keys()
     assert all(torch.equal(plain[name], cloned[name]) for name in plain)
+
+
+def test_fsdp_is_refused_with_mt5() -> None:
+    mt5, bloom = (SimpleNamespace(config=SimpleNamespace(model_type=name)) for name in ("mt5", "bloom"))
+    with pytest.raises(ConfigError, match="gpu_zero3"):
+        refuse_fsdp(mt5, {"ACCELERATE_USE_FSDP": "true"})
+    refuse_fsdp(bloom, {"ACCELERATE_USE_FSDP": "true"})
+    refuse_fsdp(mt5, {"ACCELERATE_USE_FSDP": "false"})
+    refuse_fsdp(mt5, {})
