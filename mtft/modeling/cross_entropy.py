@@ -12,6 +12,10 @@ from mtft.modeling.loss_options import LossOptions
 
 # logits held at once, in numbers: 2**26 float32 are 256 MB, 268 positions of a vocabulary of 250,112
 _CHUNK_NUMBERS = 2**26
+# and on a CPU, whose matrix products are as fast with fewer rows: 64 MB
+_CPU_CHUNK_NUMBERS = 2**24
+# of these, on a CPU, what becomes a gradient at a time: a cache holds it, the whole chunk would pass by five times
+_CPU_BLOCK_NUMBERS = 2**20
 
 
 def chunked_cross_entropy(
@@ -42,7 +46,8 @@ def chunked_cross_entropy(
         section 3 (d loss / d logits = softmax - one-hot); here with plain matrix products. `LossOptions` has the
         options' formulas and sources.
     """
-    size = chunk or max(64, _CHUNK_NUMBERS // weight.shape[0])
+    numbers = _CPU_CHUNK_NUMBERS if weight.device.type == "cpu" else _CHUNK_NUMBERS
+    size = chunk or max(64, numbers // weight.shape[0])
     arguments = (hidden, weight, targets, token_weights, size, options or LossOptions())
     total, terms = _ChunkedCrossEntropy.apply(*arguments)  # type: ignore[no-untyped-call]
     return total, terms
@@ -63,6 +68,9 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         """Loss and, where wanted, the gradients for an upstream gradient of one."""
         wants_hidden, wants_weight = ctx.needs_input_grad[:2]
+        kept_dtype, kind = weight.dtype, weight.device.type
+        if torch.is_autocast_enabled(kind):  # once, and not for each chunk
+            weight = weight.to(torch.get_autocast_dtype(kind))
         terms, losses, grad_hidden, grad_weight = [], [], [], None
         for start in range(0, max(1, len(targets)), chunk):
             part = slice(start, start + chunk)
@@ -81,9 +89,10 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             if wants_weight:
                 grad_weight = _plus_product(grad_weight, delta.T, hidden[part].to(delta.dtype))
             del delta  # else it would stand beside the next chunk's logits
-        ctx.save_for_backward(
+        # not `save_for_backward`: what is still kept there is copied when it becomes a parameter's gradient
+        ctx.gradients = (
             torch.cat(grad_hidden).to(hidden.dtype) if grad_hidden else None,
-            grad_weight.to(weight.dtype) if grad_weight is not None else None,
+            grad_weight.to(kept_dtype) if grad_weight is not None else None,
         )
         nll = torch.cat(terms)
         ctx.mark_non_differentiable(nll)
@@ -91,8 +100,11 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        """The kept gradients times the upstream one."""
-        return *(_times(gradient, upstream) for gradient in ctx.saved_tensors), *(None,) * 4
+        """The kept gradients times the upstream one; they are given away, so there is no second time."""
+        gradients, ctx.gradients = ctx.gradients, None
+        if gradients is None:
+            raise RuntimeError("The head's gradients were given away by the first backward pass.")
+        return *(_times(gradient, upstream) for gradient in gradients), *(None,) * 4
 
 
 def _times(gradient: Tensor | None, upstream: Tensor) -> Tensor | None:
@@ -112,8 +124,22 @@ def _through_logits(
     options: LossOptions,
     wants_gradient: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A chunk's negative log-likelihoods, its losses, and d losses / d logits x weight (empty where not wanted)."""
+    """A chunk's negative log-likelihoods, its losses, and d losses / d logits x weight where it is wanted."""
     logits = F.linear(hidden, weight)
+    count = len(targets)
+    rows = max(1, _CPU_BLOCK_NUMBERS // logits.shape[1] if logits.device.type == "cpu" else count)
+    found = []
+    for start in range(0, max(1, count), rows):
+        part = slice(start, start + rows)
+        found.append(_losses(logits[part], targets[part], token_weights[part], options, wants_gradient))
+    nll, losses = (torch.cat(column) for column in zip(*found, strict=True))
+    return nll, losses, logits
+
+
+def _losses(
+    logits: Tensor, targets: Tensor, token_weights: Tensor, options: LossOptions, wants_gradient: bool
+) -> tuple[Tensor, Tensor]:
+    """Negative log-likelihoods and losses of some rows, whose logits their gradient replaces where it is wanted."""
     log_probs = F.log_softmax(logits.float(), dim=-1)
     nll = -log_probs.gather(1, targets[:, None]).squeeze(1)
     log_partition = nll + logits.gather(1, targets[:, None]).squeeze(1)
@@ -122,10 +148,9 @@ def _through_logits(
         losses = (1 - smoothing) * losses - smoothing * log_probs.mean(dim=1)
     if options.z_loss:
         losses = losses + options.z_loss * log_partition**2
-    if not wants_gradient:
-        return nll, losses, hidden.new_empty(0)
-    delta = _logits_gradient(log_probs, targets, log_partition, token_weights, options)
-    return nll, losses, delta.to(logits.dtype)
+    if wants_gradient:
+        logits.copy_(_logits_gradient(log_probs, targets, log_partition, token_weights, options))
+    return nll, losses
 
 
 def _plus_product(total: Tensor | None, left: Tensor, right: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from mtft.modeling.head import IGNORED, adopt_head, target_loss
 from mtft.modeling.packed_attention import SegmentMask
 from mtft.modeling.packed_inputs import check_mask, input_segments, refuse_unweighted, target_segments_of
 from mtft.modeling.packed_layout import Layout, lay_out, lay_out_both
+from mtft.modeling.tied import look_up
 
 
 class _SavedAsParent:
@@ -77,16 +78,18 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
         embedded = kwargs.get("inputs_embeds")
         found = input_segments(_either(input_ids, embedded), attention_mask, segments, row_weights)
         layout = lay_out(found, labels.device)
-        hidden = self._hidden(layout, input_ids, embedded)
+        tokens, weight = _in_slots(
+            layout, self.transformer.word_embeddings, self.lm_head, input_ids, embedded
+        )
+        hidden = self._hidden(layout, tokens)
         in_slots = labels.flatten()[layout.token]
         (places,) = torch.nonzero((in_slots != IGNORED) & layout.filled & ~layout.first, as_tuple=True)
         before = hidden.index_select(0, places - 1)
-        return target_loss(self.lm_head, before, in_slots[places], layout.row[places], row_weights)
+        return target_loss(self.lm_head, before, in_slots[places], layout.row[places], row_weights, weight)
 
-    def _hidden(self, layout: Layout, input_ids: Tensor | None, embedded: Tensor | None) -> Tensor:
-        """The last hidden states, (slots, width)."""
+    def _hidden(self, layout: Layout, tokens: Tensor) -> Tensor:
+        """The last hidden states, (slots, width), for embedded tokens of that shape."""
         body = self.transformer
-        tokens = _in_slots(layout, body.word_embeddings, input_ids, embedded)
         alibi = alibi_bias(body, layout, _compute_dtype(tokens))
         hidden = body.word_embeddings_layernorm(tokens[None])
         mask = SegmentMask(layout, layout, causal=True)
@@ -147,7 +150,7 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         in_slots = labels.flatten()[target.token].masked_fill(~target.filled, IGNORED)
         read = self._shift_right(in_slots[None])[0]
         read = read.masked_fill(target.first, self.config.decoder_start_token_id)
-        tokens, read_tokens = self._embedded(
+        tokens, read_tokens, weight = self._embedded(
             source, target, input_ids, read, embedded, kwargs.get("decoder_inputs_embeds")
         )
         encoded = _through(self.encoder, tokens, SegmentMask(source, source, causal=False))
@@ -155,7 +158,7 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         hidden = _through(self.decoder, read_tokens, own, encoded, cross)[0]
         (places,) = torch.nonzero(in_slots != IGNORED, as_tuple=True)
         at = hidden.index_select(0, places)
-        return target_loss(self.lm_head, at, in_slots[places], target.row[places], row_weights)
+        return target_loss(self.lm_head, at, in_slots[places], target.row[places], row_weights, weight)
 
     def _embedded(
         self,
@@ -165,20 +168,24 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         read: Tensor,
         inputs_embeds: Tensor | None,
         decoder_inputs_embeds: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
-        """What encoder and decoder begin with, (slots, width) each; `read` is (target slots,) ids.
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """What encoder and decoder begin with, (slots, width) each, and the head's weight as of `look_up`.
 
-        One look-up serves both where they share the weight: the gradient of each is as large as the vocabulary.
+        `read` is (target slots,) ids. One look-up serves both where they share the weight: the gradient of each is as
+        large as the vocabulary.
         """
         first, second = self.encoder.embed_tokens, self.decoder.embed_tokens
         shared = type(first) is type(second) is nn.Embedding and first.weight is second.weight
         if shared and inputs_embeds is None and decoder_inputs_embeds is None:
             ids = torch.cat([_either(input_ids, None).flatten()[source.token], read])
-            tokens, read_tokens = first(ids).split([len(source.token), len(read)])
-            return tokens, read_tokens
-        tokens = _in_slots(source, first, input_ids, inputs_embeds)
+            both, weight = look_up(first, self.lm_head, ids)
+            tokens, read_tokens = both.split([len(source.token), len(read)])
+            return tokens, read_tokens, weight
         given = decoder_inputs_embeds
-        return tokens, second(read) if given is None else _taken(given, target)
+        read_tokens = second(read) if given is None else _taken(given, target)
+        ids = _either(input_ids, inputs_embeds)
+        tokens = _taken(ids, source) if inputs_embeds is not None else first(ids.flatten()[source.token])
+        return tokens, read_tokens, None
 
 
 def _through(
@@ -198,12 +205,16 @@ def _through(
 
 
 def _in_slots(
-    layout: Layout, embeddings: nn.Module, input_ids: Tensor | None, embedded: Tensor | None
-) -> Tensor:
-    """The embedded tokens, (slots, width)."""
+    layout: Layout,
+    embeddings: nn.Module,
+    head: nn.Module,
+    input_ids: Tensor | None,
+    embedded: Tensor | None,
+) -> tuple[Tensor, Tensor | None]:
+    """The embedded tokens, (slots, width), and the head's weight as of `look_up`."""
     if embedded is not None:
-        return _taken(embedded, layout)
-    return embeddings(_either(input_ids, None).flatten()[layout.token])  # type: ignore[no-any-return]
+        return _taken(embedded, layout), None
+    return look_up(embeddings, head, _either(input_ids, None).flatten()[layout.token])
 
 
 def _taken(embedded: Tensor, layout: Layout) -> Tensor:

@@ -49,12 +49,17 @@ class TargetHead(nn.Linear):
     loss_options: LossOptions = LossOptions()
 
     def forward(
-        self, hidden: Tensor, targets: Tensor | None = None, token_weights: Tensor | None = None
+        self,
+        hidden: Tensor,
+        targets: Tensor | None = None,
+        token_weights: Tensor | None = None,
+        weight: Tensor | None = None,
     ) -> Any:
-        """Logits; with targets and weights, `chunked_cross_entropy`'s pair."""
+        """Logits; with targets and weights, `chunked_cross_entropy`'s pair, also by the weight's other name."""
         if targets is None or token_weights is None:
             return super().forward(hidden)
-        return head_loss(hidden, self.weight, targets, token_weights, self.loss_options)
+        weight = self.weight if weight is None else weight
+        return head_loss(hidden, weight, targets, token_weights, self.loss_options)
 
 
 def adopt_head(layer: nn.Linear) -> None:
@@ -100,7 +105,12 @@ def _without_adapter(model: nn.Module) -> Any:
 
 
 def target_loss(
-    head: nn.Module, hidden: Tensor, targets: Tensor, rows: Tensor, row_weights: Tensor
+    head: nn.Module,
+    hidden: Tensor,
+    targets: Tensor,
+    rows: Tensor,
+    row_weights: Tensor,
+    weight: Tensor | None = None,
 ) -> TargetLoss:
     """The loss of the positions that have a target; the head never sees the others.
 
@@ -110,8 +120,10 @@ def target_loss(
         targets: (targets,) int64.
         rows: (targets,) int64, the place of each target's example in the flattened `row_weights`.
         row_weights: (rows,) float32, or (packs, segments) of packed examples.
+        weight: (vocabulary, width), as `look_up` returned it.
     """
-    total, terms = head(hidden, targets, row_weights.float().flatten()[rows])
+    named = {} if weight is None else {"weight": weight}
+    total, terms = head(hidden, targets, row_weights.float().flatten()[rows], **named)
     return summed(total, terms, rows, row_weights)
 
 
