@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from mtft.errors import MixtureError, nearest
 from mtft.mixing.settings import Section
@@ -47,11 +47,12 @@ def over_long(name: str, where: str) -> OverLong:
     Raises:
         MixtureError: There is none.
     """
-    if name not in OVER_LONG:
-        raise MixtureError(
-            f"`over_long` must be one of {', '.join(OVER_LONG)}.",
-            found=f"`{name}`",
-            where=where,
-            remedy=nearest(name, OVER_LONG),
-        )
-    return cast(OverLong, name)
+    for policy in OVER_LONG:
+        if policy == name:
+            return policy
+    raise MixtureError(
+        f"`over_long` must be one of {', '.join(OVER_LONG)}.",
+        found=f"`{name}`",
+        where=where,
+        remedy=nearest(name, OVER_LONG),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -91,7 +92,7 @@ class Mixture:
         """The examples at some positions; only their own records are read."""
         unit, _, slot = self._place(positions)
         records = self._records[slot].tolist()
-        return [self.built.shards[u].example(r) for u, r in zip(unit.tolist(), records, strict=True)]
+        return [self._example(u, r) for u, r in zip(unit.tolist(), records, strict=True)]
 
     def lengths(self, positions: Sequence[int] | Integers) -> tuple[Lengths, Lengths]:
         """Tokens of the prompts and targets at some positions, both (n,) int32; no text is read."""
@@ -106,12 +107,17 @@ class Mixture:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of everything that decides which text stands at which position."""
+        """Hash of everything that decides which text stands at which position; where longer prompts are shortened,
+        it says so.
+        """
         state = hashlib.sha256(repr((self.seed, self.schedule.weights.tolist())).encode())
         for shard, unit in zip(self.built.shards, self.index.units, strict=True):
             state.update(f"{shard.summary.unit}\n{shard.key}\n".encode())
             state.update(unit.records.tobytes())
-        return state.hexdigest()[:16]
+        if self.index.truncated_to is None:
+            return state.hexdigest()[:16]
+        state.update(self.index.measure.encode())  # it decides where a prompt is cut
+        return f"{state.hexdigest()[:16]}-truncated-{self.index.truncated_to}"
 
     @cached_property
     def parts(self) -> dict[str, Any]:
@@ -134,6 +140,11 @@ class Mixture:
     def manifest(self, n_positions: int | None = None) -> dict[str, Any]:
         """Settings, sources, counts, drop reasons and proportions as plain data."""
         return manifest(self, len(self) if n_positions is None else n_positions)
+
+    def _example(self, unit: int, record: int) -> Example:
+        example, shortened = self.built.shards[unit].example(record), self.index.units[unit].shortened
+        prompt = None if shortened is None else shortened.prompt(record)
+        return example if prompt is None else replace(example, inputs=prompt)
 
     def _units(self) -> list[Unit]:
         return [
