@@ -107,17 +107,14 @@ class Mixture:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of everything that decides which text stands at which position; where longer prompts are shortened,
-        it says so.
-        """
+        """Hash of everything that decides which text stands at which position."""
         state = hashlib.sha256(repr((self.seed, self.schedule.weights.tolist())).encode())
         for shard, unit in zip(self.built.shards, self.index.units, strict=True):
             state.update(f"{shard.summary.unit}\n{shard.key}\n".encode())
             state.update(unit.records.tobytes())
-        if self.index.truncated_to is None:
-            return state.hexdigest()[:16]
-        state.update(self.index.measure.encode())  # it decides where a prompt is cut
-        return f"{state.hexdigest()[:16]}-truncated-{self.index.truncated_to}"
+        if self.index.truncated_to is not None:  # the measure decides where a prompt is cut
+            state.update(f"{self.index.measure}\n{self.index.truncated_to}\n".encode())
+        return state.hexdigest()[:16]
 
     @cached_property
     def parts(self) -> dict[str, Any]:
@@ -127,7 +124,9 @@ class Mixture:
             shard.summary.unit: {**shard.summary.parts, "rate": rate, "records that train": _digest(unit)}
             for shard, unit, rate in columns
         }
-        return {"seed of the order": self.seed, **units}
+        bound = self.index.truncated_to
+        over_long = "drop" if bound is None else f"truncate to {bound} tokens"
+        return {"seed of the order": self.seed, "over_long": over_long, **units}
 
     def proportions(self, n_positions: int | None = None) -> list[Proportion]:
         """What the first `n_positions` hold of each unit; by default of one pass."""

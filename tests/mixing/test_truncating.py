@@ -232,9 +232,13 @@ def test_another_policy_is_another_run(world: World, tmp_path: Path) -> None:
     )
     checkpoint = tmp_path / "checkpoint-1"
     checkpoint.mkdir()
-    write_manifest(checkpoint, step=1, identity={"mixture": dropping.fingerprint})
-    with pytest.raises(RunError, match=r"the mixture that it began with.*-truncated-8 now"):
-        check_manifest(checkpoint, identity={"mixture": cutting.fingerprint})
+    identity, parts = {"mixture": dropping.fingerprint}, {"mixture": dropping.parts}
+    write_manifest(checkpoint, step=1, identity=identity, parts=parts)
+    identity, parts = {"mixture": cutting.fingerprint}, {"mixture": cutting.parts}
+    with pytest.raises(
+        RunError, match=r"the mixture that it began with.*Found: over_long: truncate to 8 tokens now, drop in"
+    ):
+        check_manifest(checkpoint, identity=identity, parts=parts)
     folder = RunFolder(tmp_path / "run")
     folder.open(resolved_settings(RunArguments()), overwrite=False)
     with pytest.raises(RunError, match="over_long: None → 'truncate'"):
