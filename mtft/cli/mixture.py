@@ -34,6 +34,14 @@ Model = Annotated[
     ),
 ]
 
+OverLong = Annotated[
+    str | None,
+    typer.Option(
+        help="What becomes, with --model, of prompts over the limit: drop, or truncate in the column that the card "
+        "names; default: what the mixture says."
+    ),
+]
+
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
@@ -73,6 +81,7 @@ def describe(
         typer.Option("--packing", help="Only say how full packs of several capacities would be."),
     ] = False,
     model: Model = None,
+    over_long: OverLong = None,
     data_root: DataRoot = None,
     prompts: Prompts = [],  # noqa: B006  # typer copies it
     cache_dir: CacheDir = None,
@@ -84,7 +93,7 @@ def describe(
     """
     from mtft.mixing import Mixture, MixtureSpec
 
-    spec = MixtureSpec.load(name)
+    spec = MixtureSpec.load(name).with_over_long(over_long, "--over_long")
     found = spec.resolve(index_of(prompts), collection_of(prompts))
     if cells:
         _say_cells(found, as_json=as_json)
@@ -181,6 +190,7 @@ def _say_cells(cells: MixtureCells, *, as_json: bool) -> None:
 def build(
     name: Name,
     model: Model = None,
+    over_long: OverLong = None,
     online: Annotated[
         bool,
         typer.Option("--online", help="Download from the Hub what its cache lacks; otherwise nothing is."),
@@ -194,7 +204,7 @@ def build(
     """Render every row once; a build that was stopped goes on, and runs find the rows there."""
     from mtft.mixing import Mixture, MixtureSpec
 
-    spec = MixtureSpec.load(name)
+    spec = MixtureSpec.load(name).with_over_long(over_long, "--over_long")
     cells = spec.resolve(index_of(prompts), collection_of(prompts))
     built = _build(spec, cells, data_root, cache_dir, strict=strict, progress=not as_json, online=online)
     manifest = Mixture(built, built.index(_measure(model))).manifest()
@@ -203,7 +213,8 @@ def build(
         return
     rows, examples = manifest["rows"], manifest["examples"]
     say(f"{rows:,} rows, {examples:,} prompted, in {len(built.shards)} cells: {built.folder}")
-    _say_dropped(manifest["dropped"])
+    _say_counts({"truncated": manifest["truncated"]} if manifest["truncated"] else {})
+    _say_counts(manifest["dropped"])
     _note_problems(built.problems.as_dict())
 
 
@@ -215,6 +226,7 @@ def export_(
         str, typer.Option("--format", help="jsonl (as xP3) or parquet (with provenance).")
     ] = "jsonl",
     model: Model = None,
+    over_long: OverLong = None,
     data_root: DataRoot = None,
     prompts: Prompts = [],  # noqa: B006  # typer copies it
     cache_dir: CacheDir = None,
@@ -224,7 +236,7 @@ def export_(
     """Write the mixture's prompted rows for other tools, in a folder per language."""
     from mtft.mixing import MixtureSpec, export
 
-    spec = MixtureSpec.load(name)
+    spec = MixtureSpec.load(name).with_over_long(over_long, "--over_long")
     cells = spec.resolve(index_of(prompts), collection_of(prompts))
     built = _build(spec, cells, data_root, cache_dir, strict=strict, progress=not as_json)
     written = export(built, built.index(_measure(model)), output_dir, format_)
@@ -274,8 +286,8 @@ def _encoder(model: str | None) -> Encoder | None:
     return encoder_for(config, tokenizer)
 
 
-def _say_dropped(dropped: Mapping[str, int]) -> None:
-    for reason, count in sorted(dropped.items(), key=lambda item: -item[1]):
+def _say_counts(counts: Mapping[str, int]) -> None:
+    for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
         say(f"{count:>9,} {reason}")
 
 

@@ -12,12 +12,13 @@ from mtft.mixing.division import evaluation_groups, groups_on_two_sides
 from mtft.mixing.export import FORMATS as EXPORT_FORMATS
 from mtft.mixing.export import export
 from mtft.mixing.index import ByteLengths, LengthMeasure, MixtureIndex, TokenBounds, UnitIndex
+from mtft.mixing.limits import Limits
 from mtft.mixing.mixture import Mixture
 from mtft.mixing.proportions import Proportion, summed
 from mtft.mixing.rates import Rates, Unit, shares
 from mtft.mixing.sampling import Sampling
 from mtft.mixing.schedule import Schedule
-from mtft.mixing.spec import Limits, MixtureSpec
+from mtft.mixing.spec import MixtureSpec
 
 __all__ = [
     "EXPORT_FORMATS",

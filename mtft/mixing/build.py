@@ -76,7 +76,7 @@ def build_mixture(
         problems = _problems(shards, strict=sources.strict)
         evaluated = _evaluated(cells, build, processes, progress=progress)
     copies = cached_leakage(cells, sources, folder)
-    return BuiltMixture(spec, cells, shards, evaluated, problems, folder, copies)
+    return BuiltMixture(spec, cells, shards, evaluated, problems, folder, sources, copies)
 
 
 def _asked(cells: MixtureCells, seed: int, sources: Sources) -> tuple[CellShard, ...]:

@@ -66,6 +66,9 @@ def source_tree(mixture: Mixture) -> Tree:
         found = tree.add(f"rows that come from another dataset of the mixture ({_LEAKAGE[spec.leakage]}):")
         for each in mixture.built.leakage:
             found.add(each.sentence())
+    if bound := mixture.index.truncated_to:
+        shortened = sum(unit.truncated for unit in mixture.index.units)
+        tree.add(f"truncated: {shortened:,} prompts, to {bound:,} tokens")
     tree.add(f"dropped: {_counts(dropped_by_reason(mixture))}")
     if emptied := emptied_cells(mixture):
         branch = tree.add(f"nothing left to train on: {len(emptied)} cells")
@@ -104,6 +107,8 @@ def _trained_line(mixture: Mixture, name: str, members: Sequence[Task]) -> str:
     if samples := [shard.summary.sample for _, shard in chosen if shard.summary.sample]:
         drawn, items = (sum(sample[key] for sample in samples) for key in ("drawn", "items"))
         counts += f", a sample of {drawn:,} from {items:,} items"
+    if truncated := sum(unit.truncated for unit, _ in chosen):
+        counts += f", {truncated:,} of them truncated"
     return f"{name}: {counts}, {licence}: {_languages(members)}"
 
 

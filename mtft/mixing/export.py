@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -22,7 +21,7 @@ from mtft.mixing.shards import Origin, Shard, origin_columns
 
 if TYPE_CHECKING:
     from mtft.mixing.built import BuiltMixture
-    from mtft.mixing.index import MixtureIndex
+    from mtft.mixing.index import MixtureIndex, UnitIndex
 
 ExportFormat = Literal["jsonl", "parquet"]
 FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
@@ -62,7 +61,7 @@ def export(
     names = _file_names(built, export_format)
     written: dict[str, int] = {}
     for shard, unit in zip(built.shards, index.units, strict=True):
-        for number, table in _by_origin(shard, unit.verdicts == KEPT):
+        for number, table in _by_origin(shard, unit):
             name = names[shard.summary.origins[number]]
             path = Path(folder) / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,15 +70,24 @@ def export(
     return written
 
 
-def _by_origin(shard: Shard, keep: npt.NDArray[np.bool_]) -> Iterator[tuple[int, pa.Table]]:
+def _by_origin(shard: Shard, unit: UnitIndex) -> Iterator[tuple[int, pa.Table]]:
     """The kept records of each origin: one dataset, config, split and template."""
-    tables = list(shard.tables(keep))  # views of the mapped file where nothing was dropped
+    tables = list(_tables(shard, unit))
     if not tables:
         return
     table = pa.concat_tables(tables)
     numbers = table.column("origin").to_numpy()
     for number in np.unique(numbers).tolist():
         yield number, table.filter(pa.array(numbers == number))
+
+
+def _tables(shard: Shard, unit: UnitIndex) -> Iterator[pa.Table]:
+    """The kept records batch by batch: views of the mapped file where nothing was dropped or shortened."""
+    first = 0
+    for table in shard.tables(unit.verdicts == KEPT):
+        records = unit.records[first : first + table.num_rows]
+        yield table if unit.shortened is None else unit.shortened.put_into(table, records)
+        first += table.num_rows
 
 
 def _write_jsonl(table: pa.Table, shard: Shard, path: Path) -> None:

@@ -93,21 +93,33 @@ def keep_array(path: Path, array: npt.NDArray[Any]) -> None:
     with replacing(path) as temporary:
         with temporary.open("wb") as file:
             np.save(file, array)
-        digest = digest_of(temporary)
-        with temporary.open("ab") as file:
-            file.write(digest)
+        seal(temporary)
 
 
 def kept_array(path: Path) -> npt.NDArray[Any] | None:
     """An array that `keep_array` wrote, mapped into memory; None where there is none, or none unharmed."""
+    if sealed_size(path) is None:
+        return None
+    found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return found
+
+
+def seal(path: Path) -> None:
+    """Write a file's hash behind it."""
+    digest = digest_of(path)
+    with path.open("ab") as file:
+        file.write(digest)
+
+
+def sealed_size(path: Path) -> int | None:
+    """Bytes of a file before the hash that `seal` wrote; None where there is no file, or none unharmed."""
     try:
         size = path.stat().st_size - DIGEST
         with path.open("rb") as file:
             file.seek(max(size, 0))
             recorded = file.read()
         if size > 0 and digest_of(path, size) == recorded:
-            found: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-            return found
+            return size
     except FileNotFoundError:
         return None
     logger.warning("%s does not have the hash it was written with: it is made anew", path)

@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from mtft.mixing.truncated import TruncatedPrompts
 
 Lengths = npt.NDArray[np.int32]
 Verdicts = npt.NDArray[np.uint8]
@@ -31,7 +34,7 @@ class LengthMeasure(Protocol):
 
 
 class TokenBounds(Protocol):
-    """Lengths beyond which an example is dropped; None for any."""
+    """Lengths beyond which an example is too long; None for any."""
 
     @property
     def max_input_tokens(self) -> int | None:
@@ -74,13 +77,15 @@ class UnitIndex:
 
     Attributes:
         verdicts: (records,) uint8, positions in `VERDICTS`.
-        lengths: (2, records) int32, tokens of prompt and target.
+        lengths: (2, records) int32, tokens of prompt and target; of a shortened prompt those that it has left.
         row: (records,) int32, the row that each record prompts; ascending.
+        shortened: The prompts that stand in place of the shard's; None where there are none.
     """
 
     verdicts: Verdicts
     lengths: Lengths
     row: npt.NDArray[np.int32]
+    shortened: TruncatedPrompts | None = None
 
     @cached_property
     def records(self) -> npt.NDArray[np.int32]:
@@ -104,6 +109,11 @@ class UnitIndex:
         return len(self.records)
 
     @cached_property
+    def truncated(self) -> int:
+        """Kept records whose prompt was shortened."""
+        return 0 if self.shortened is None else int((self.verdicts[self.shortened.records] == KEPT).sum())
+
+    @cached_property
     def dropped(self) -> Counter[str]:
         """Records left out, by reason."""
         numbers = np.bincount(self.verdicts, minlength=len(VERDICTS)).tolist()
@@ -125,11 +135,14 @@ class MixtureIndex:
         units: One per trained cell, in the build's order.
         measure: Fingerprint of what measured the lengths.
         limits: What over-long means here.
+        truncated_to: Tokens that longer prompts were shortened to where that was possible; None where they were
+            dropped, or nothing was.
     """
 
     units: tuple[UnitIndex, ...]
     measure: str
     limits: TokenBounds
+    truncated_to: int | None = None
 
     @property
     def length_unit(self) -> str:

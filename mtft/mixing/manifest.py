@@ -22,9 +22,9 @@ def manifest(mixture: Mixture, n_positions: int) -> dict[str, Any]:
     """The manifest; JSON holds it as it is.
 
     Keys: `format`, `mtft`, `name`, `title`, `fingerprint`, `seed`, `spec` (the file's settings), `rates`
-    (those used), `length_unit`, `measure`, `limits`, `rows`, `examples`, `dropped` (by reason, over all),
-    `guard`, `leakage` (what datasets have from each other), `units` (one per trained cell, with its own counts,
-    drops, source and its revisions, licence and proportions), `held_out`.
+    (those used), `length_unit`, `measure`, `limits`, `rows`, `examples`, `truncated` (of these, with a shortened
+    prompt), `dropped` (by reason, over all), `guard`, `leakage` (what datasets have from each other), `units` (one
+    per trained cell, with its own counts, drops, source and its revisions, licence and proportions), `held_out`.
     """
     built, index = mixture.built, mixture.index
     limits = index.limits
@@ -42,9 +42,11 @@ def manifest(mixture: Mixture, n_positions: int) -> dict[str, Any]:
         "limits": {
             "max_input_tokens": limits.max_input_tokens,
             "max_target_tokens": limits.max_target_tokens,
+            "over_long": built.spec.limits.over_long,
         },
         "rows": len(mixture),
         "examples": sum(unit.examples for unit in index.units),
+        "truncated": sum(unit.truncated for unit in index.units),
         "n_positions": n_positions,
         "dropped": dict(dropped_by_reason(mixture)),
         "guard": {"evaluated_cells": len(built.cells.evaluated), "evaluation_groups": len(built.evaluated)},
@@ -84,6 +86,7 @@ def _unit(mixture: Mixture, number: int, line: Proportion) -> dict[str, Any]:
         "shard": shard.key,
         "sample": _sample(mixture.built.cells.train[number], shard.summary.sample),
         "slices": shard.summary.slices,
+        "truncated": unit.truncated,
         "dropped": {**shard.summary.dropped, **unit.dropped},
         "problems": shard.summary.problems,
     }

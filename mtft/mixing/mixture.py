@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -91,7 +92,7 @@ class Mixture:
         """The examples at some positions; only their own records are read."""
         unit, _, slot = self._place(positions)
         records = self._records[slot].tolist()
-        return [self.built.shards[u].example(r) for u, r in zip(unit.tolist(), records, strict=True)]
+        return [self._example(u, r) for u, r in zip(unit.tolist(), records, strict=True)]
 
     def lengths(self, positions: Sequence[int] | Integers) -> tuple[Lengths, Lengths]:
         """Tokens of the prompts and targets at some positions, both (n,) int32; no text is read."""
@@ -111,6 +112,8 @@ class Mixture:
         for shard, unit in zip(self.built.shards, self.index.units, strict=True):
             state.update(f"{shard.summary.unit}\n{shard.key}\n".encode())
             state.update(unit.records.tobytes())
+        if self.index.truncated_to is not None:  # the measure decides where a prompt is cut
+            state.update(f"{self.index.measure}\n{self.index.truncated_to}\n".encode())
         return state.hexdigest()[:16]
 
     @cached_property
@@ -121,7 +124,9 @@ class Mixture:
             shard.summary.unit: {**shard.summary.parts, "rate": rate, "records that train": _digest(unit)}
             for shard, unit, rate in columns
         }
-        return {"seed of the order": self.seed, **units}
+        bound = self.index.truncated_to
+        over_long = "drop" if bound is None else f"truncate to {bound} tokens"
+        return {"seed of the order": self.seed, "over_long": over_long, **units}
 
     def proportions(self, n_positions: int | None = None) -> list[Proportion]:
         """What the first `n_positions` hold of each unit; by default of one pass."""
@@ -134,6 +139,11 @@ class Mixture:
     def manifest(self, n_positions: int | None = None) -> dict[str, Any]:
         """Settings, sources, counts, drop reasons and proportions as plain data."""
         return manifest(self, len(self) if n_positions is None else n_positions)
+
+    def _example(self, unit: int, record: int) -> Example:
+        example, shortened = self.built.shards[unit].example(record), self.index.units[unit].shortened
+        prompt = None if shortened is None else shortened.prompt(record)
+        return example if prompt is None else replace(example, inputs=prompt)
 
     def _units(self) -> list[Unit]:
         return [

@@ -12,7 +12,7 @@ from mtft.mixing.files import claimed, digest_of, replacing
 from mtft.mixing.fingerprints import Parts
 from mtft.mixing.sampling import sampled
 from mtft.mixing.shard_writer import ShardWriter
-from mtft.mixing.shards import Shard
+from mtft.mixing.shards import Shard, ShardSummary
 from mtft.tasks import Problems
 from mtft.tasks.task import PROMPTED
 
@@ -80,7 +80,7 @@ def _render(build: Rendering, asked: CellShard) -> None:
     names = [PROMPTED if template is None else template.name for _, template in templates]
     with replacing(build.folder / f"{asked.key}.arrow") as temporary:
         writer = ShardWriter(temporary, task.key)
-        for number, row in enumerate(_rows(asked.cell, build, problems, writer)):
+        for number, row in enumerate(train_rows(asked.cell, build, problems, writer.summary)):
             before = writer.summary.rows
             for place, template in templates:
                 example = task.render(row, template, problems, build.seed)
@@ -91,13 +91,16 @@ def _render(build: Rendering, asked: CellShard) -> None:
         summary = writer.close()
         summary.size, summary.sha256 = temporary.stat().st_size, digest_of(temporary).hex()
     for kind, count in (problems.dropped + problems.noted).items():
-        summary.dropped[kind.reason] = summary.dropped.get(kind.reason, 0) + count
+        summary.drop(kind.reason, count)
     summary.problems, summary.parts = problems.as_dict(), asked.parts
     summary.write(build.folder / f"{asked.key}.json")
 
 
-def _rows(cell: MixtureTask, build: Rendering, problems: Problems, writer: ShardWriter) -> Iterator[Row]:
-    """The cell's train rows; of a sampled cell those of the drawn items, the others counted.
+def train_rows(
+    cell: MixtureTask, build: Rendering, problems: Problems, summary: ShardSummary
+) -> Iterator[Row]:
+    """The cell's train rows, the same at every call; of a sampled cell those of the drawn items, the others
+    counted.
 
     A sample needs all items before its first row, so the rows are read twice rather than kept in memory.
     """
@@ -107,9 +110,9 @@ def _rows(cell: MixtureTask, build: Rendering, problems: Problems, writer: Shard
         return
     before = cell.task.rows("train", build.sources, Problems())
     found = sampled(cell.sample, cell.task, before, build.seed)
-    writer.summary.sample = found.record()
+    summary.sample = found.record()
     for row in rows:
         if row.item_group in found.items:
             yield row
         else:
-            writer.drop("not_sampled")
+            summary.drop("not_sampled")

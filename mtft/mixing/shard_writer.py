@@ -77,7 +77,7 @@ class ShardWriter:
 
     def drop(self, reason: str, count: int = 1) -> None:
         """Count prompted rows that are left out."""
-        self.summary.dropped[reason] = self.summary.dropped.get(reason, 0) + count
+        self.summary.drop(reason, count)
 
     def count(self, fields: Mapping[str, Any], columns: Iterable[str]) -> None:
         """Count a row's values in the columns that results are sliced by."""

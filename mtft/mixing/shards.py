@@ -103,6 +103,10 @@ class ShardSummary:
     size: int = 0
     sha256: str = ""
 
+    def drop(self, reason: str, count: int = 1) -> None:
+        """Count prompted rows that are left out."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + count
+
     def write(self, path: Path) -> None:
         """To JSON, under a temporary name first."""
         content = asdict(self)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mtft.errors import MixtureError, nearest
 from mtft.mixing.cells import Entry, HeldOut, MixtureCells, divide
 from mtft.mixing.leakage import MODES, guarded
+from mtft.mixing.limits import LIMIT_KEYS, Limits, over_long
 from mtft.mixing.rates import Rates
 from mtft.mixing.sampling import SAMPLE_KEYS, Sampling
 from mtft.mixing.settings import Section, read_yaml
@@ -29,19 +30,6 @@ _KEYS = (
 _ENTRY_KEYS = (*(field.name for field in dataclasses.fields(Entry)), *SAMPLE_KEYS[1:])
 _RATE_KEYS = tuple(field.name for field in dataclasses.fields(Rates))
 _HELD_KEYS = tuple(field.name for field in dataclasses.fields(HeldOut))
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long an example may be, in tokens; a longer one is dropped whole and counted, never cut.
-
-    Attributes:
-        max_input_tokens: Longest prompt; None for any.
-        max_target_tokens: Longest target, end-of-sequence included; None for any.
-    """
-
-    max_input_tokens: int | None = None
-    max_target_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +83,7 @@ class MixtureSpec:
             validation=_held_out(held, "validation"),
             report=_held_out(held, "report"),
             rates=_rates(top, path),
-            limits=_limits(top, path),
+            limits=Limits.read(Section(top.raw("limits"), f"{path}: limits", LIMIT_KEYS)),
             sources=_sources(top, path),
             path=path,
             leakage=_leakage(top),
@@ -118,6 +106,17 @@ class MixtureSpec:
             self, entries=tuple(dataclasses.replace(entry, sample=sample) for entry in self.entries)
         )
 
+    def with_over_long(self, policy: str | None, where: str = "over_long") -> MixtureSpec:
+        """The mixture with another policy for over-long examples (`Limits.over_long`); None leaves it as it is.
+
+        Raises:
+            MixtureError: There is no such policy; `where` says where it was given.
+        """
+        if policy is None:
+            return self
+        limits = dataclasses.replace(self.limits, over_long=over_long(policy, where))
+        return dataclasses.replace(self, limits=limits)
+
     @property
     def fingerprint(self) -> str:
         """Hash of everything in the file that decides rows or order."""
@@ -129,6 +128,8 @@ class MixtureSpec:
         del content["path"]
         if self.leakage is None:
             del content["leakage"]
+        if self.limits.over_long == "drop":  # as before there was a choice
+            del content["limits"]["over_long"]
         del content["sources"]  # where the settings are known from decides no row
         return content
 
@@ -210,11 +211,6 @@ def _rates(top: Section, path: Path) -> Rates:
         if error.where is not None:
             raise
         raise MixtureError(error.rule, found=error.found, where=section.where, remedy=error.remedy) from error
-
-
-def _limits(top: Section, path: Path) -> Limits:
-    section = Section(top.raw("limits"), f"{path}: limits", ("max_input_tokens", "max_target_tokens"))
-    return Limits(section.whole("max_input_tokens"), section.whole("max_target_tokens"))
 
 
 def _leakage(top: Section) -> str | None:

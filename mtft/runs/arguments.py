@@ -60,11 +60,18 @@ class RunArguments:
     )
     max_input_tokens: int | None = field(
         default=None,
-        metadata={"help": "Longer inputs are dropped and counted; default: the mixture's limit."},
+        metadata={"help": "Longer inputs are dropped or cut, and counted; default: the mixture's limit."},
     )
     max_target_tokens: int | None = field(
         default=None,
         metadata={"help": "Longer targets are dropped and counted; default: the mixture's limit."},
+    )
+    over_long: str | None = field(
+        default=None,
+        metadata={
+            "help": "What becomes of longer inputs: drop, or truncate in the column that the card names for the "
+            "template; default: what the mixture says, else drop."
+        },
     )
     pretrain_steps: int = field(
         default=0, metadata={"help": "Steps of short pretraining on raw text, for built-in sizes only."}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -10,7 +10,7 @@ from typing import Any
 
 from mtft.errors import TaskError
 from mtft.languages import Language
-from mtft.prompting import Rendered, RenderError, Template
+from mtft.prompting import Rendered, RenderError, Template, Truncation
 from mtft.tasks.card import CardFile
 from mtft.tasks.copies import CopyGuard
 from mtft.tasks.division import SIDES, Side, draw_groups
@@ -111,7 +111,7 @@ class Task:
         if template is None:
             return self._example(row, _prompted(row.fields), PROMPTED, row.language)
         try:
-            rendered = template.render(row.fields, example_id=f"{row.split}/{row.row_id}", seed=seed)
+            rendered = template.render(row.fields, example_id=_example_id(row), seed=seed)
         except RenderError as error:
             problems.add(
                 error.fault, self.name, row.where, f"template `{template.name}`: {error.rule} {error.found}"
@@ -121,6 +121,36 @@ class Task:
             problems.note("skipped_by_template", self.name, row.where, template.id)
             return None
         return self._example(row, rendered, template.id, template.language)
+
+    def fit(
+        self, row: Row, template: Template, max_tokens: int, count: Callable[[str], int], seed: int = 0
+    ) -> Rendered | None:
+        """What a template makes of a row, the column that the card lets it shorten cut where the input is too long.
+
+        Args:
+            row: The row.
+            template: The template.
+            max_tokens: The most tokens that the input may have.
+            count: Tokens of a text.
+            seed: Of the templates' random choices.
+
+        Returns:
+            Targets and choices as `render` makes them; None where the card names no column, or the template's
+            `fit` refuses the row (`too_long`, `cut_changes_target`).
+        """
+        column = self.truncatable(template)
+        if column is None:
+            return None
+        budget = Truncation(column, max_tokens, count)
+        try:
+            return template.fit(row.fields, budget, example_id=_example_id(row), seed=seed).rendered
+        except RenderError:
+            return None
+
+    def truncatable(self, template: Template) -> str | None:
+        """The column that may be shortened under a template, where the card names one."""
+        extras = self.card.templates.get(template.id)
+        return None if extras is None else extras.truncatable
 
     def examples(
         self, side: Side, sources: Sources, problems: Problems, seed: int = 0, max_groups: int | None = None
@@ -162,6 +192,11 @@ class Task:
             task=self.name,
             source_revision=row.revision,
         )
+
+
+def _example_id(row: Row) -> str:
+    """What the templates' random choices follow from, beside the seed."""
+    return f"{row.split}/{row.row_id}"
 
 
 def _prompted(fields: Mapping[str, Any]) -> Rendered:

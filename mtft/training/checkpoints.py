@@ -139,7 +139,9 @@ def differences(recorded: Any, wanted: Any, path: str = "") -> Iterator[str]:
         if recorded != wanted and path:
             yield f"{path}: {_shown(wanted)} now, {_shown(recorded)} in the checkpoint"
         return
-    for name in [*recorded, *(name for name in wanted if name not in recorded)]:
+    names = [*recorded, *(name for name in wanted if name not in recorded)]
+    # what all cells share goes first: it may be why they differ
+    for name in sorted(names, key=lambda name: isinstance(recorded.get(name), Mapping)):
         inner = f"{path}, {name}" if path else str(name)
         if name not in wanted:
             yield f"{inner} is gone"

@@ -152,6 +152,16 @@ def test_build_describe_export_agree(zoo: list[str], tmp_path: Path) -> None:
     assert rows[0]["item_group"].startswith("zoo/")
 
 
+def test_the_policy_for_long_prompts_goes_before_the_file(zoo: list[str], tmp_path: Path) -> None:
+    arguments = ["mixture", "build", str(tmp_path / "zoo.yaml"), *zoo, "--json"]
+    found = [json.loads(said(*arguments, *more)) for more in ((), ("--over_long", "truncate"))]
+    assert [manifest["limits"]["over_long"] for manifest in found] == ["drop", "truncate"]
+    assert found[0]["fingerprint"] == found[1]["fingerprint"]  # without a tokenizer no limit applies
+    result = run.invoke(app, [*arguments, "--over_long", "truncat"])
+    assert result.exit_code == 2
+    assert "--over_long" in result.stderr
+
+
 def test_a_format_that_is_none(zoo: list[str], tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     result = run.invoke(
