@@ -22,6 +22,8 @@ FREE = {
     "overwrite", "resume_from_checkpoint", "report_to", "disable_tqdm", "logging_steps", "eval_batch_tokens",
     "data_root", "save_steps", "save_total_limit", "dataloader_num_workers", "deepspeed", "local_rank", "self_check",
 }  # fmt: skip
+# How processes and micro-batches share a step, where its size is fixed by `global_batch_size`.
+SHARED_OUT = {"per_device_train_batch_size", "gradient_accumulation_steps"}
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -93,7 +95,8 @@ class RunFolder:
                 )
             return
         before = yaml.safe_load(saved.read_text(encoding="utf-8")) or {}
-        changed = sorted(k for k in {*before, *settings} - FREE if before.get(k) != settings.get(k))
+        free = FREE | SHARED_OUT if settings.get("global_batch_size") else FREE
+        changed = sorted(k for k in {*before, *settings} - free if before.get(k) != settings.get(k))
         if changed:
             shown = "; ".join(f"{k}: {before.get(k)!r} → {settings.get(k)!r}" for k in changed[:5])
             raise RunError(
