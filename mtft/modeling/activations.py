@@ -39,10 +39,10 @@ class Computing(NamedTuple):
 # computed again in the backward pass, as there in section 6. mT5's has other norms, a gated feed-forward layer and
 # dropout; its encoder's tokens also pass cross-attention's keys and values.
 _BLOOM = {(4, 4): PerToken(68, 0, 0), (2, 2): PerToken(34, 0, 0), (2, 4): PerToken(38, 0, 0)}
-_ENCODER = {(4, 4): PerToken(24, 28, 24), (2, 2): PerToken(20, 14, 12), (2, 4): PerToken(30, 14, 12)}
-_DECODER = {(4, 4): PerToken(36, 28, 28), (2, 2): PerToken(30, 14, 14), (2, 4): PerToken(36, 14, 14)}
-_ENCODER_DROPOUT = {(4, 4): PerToken(32, 32, 24), (2, 2): PerToken(24, 16, 16), (2, 4): PerToken(34, 16, 16)}
-_DECODER_DROPOUT = {(4, 4): PerToken(48, 32, 24), (2, 2): PerToken(36, 16, 14), (2, 4): PerToken(42, 16, 14)}
+_ENCODER = {(4, 4): PerToken(24, 16, 24), (2, 2): PerToken(20, 8, 12), (2, 4): PerToken(30, 8, 12)}
+_DECODER = {(4, 4): PerToken(36, 16, 28), (2, 2): PerToken(30, 8, 14), (2, 4): PerToken(36, 8, 14)}
+_ENCODER_DROPOUT = {(4, 4): PerToken(32, 20, 24), (2, 2): PerToken(24, 10, 16), (2, 4): PerToken(34, 10, 16)}
+_DECODER_DROPOUT = {(4, 4): PerToken(48, 20, 24), (2, 2): PerToken(36, 10, 14), (2, 4): PerToken(42, 10, 14)}
 
 
 def layer_bytes(shape: ModelShape, tokens: tuple[int, ...], computing: Computing) -> tuple[int, ...]:

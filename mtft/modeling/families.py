@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import BloomForCausalLM, MT5ForConditionalGeneration
+from transformers.activations import NewGELUActivation
+from transformers.models.mt5.modeling_mt5 import MT5DenseGatedActDense
 
 from mtft.errors import ModelError
 from mtft.modeling.attention_families import adopt_attention, alibi_bias, relative_bias
@@ -16,6 +18,9 @@ from mtft.modeling.packed_attention import SegmentMask
 from mtft.modeling.packed_inputs import check_mask, input_segments, refuse_unweighted, target_segments_of
 from mtft.modeling.packed_layout import Layout, lay_out, lay_out_both
 from mtft.modeling.tied import look_up
+
+# The library's GELU is the same function in Python, a dozen passes whose backward takes a third of a step on a CPU.
+_TANH = "tanh"
 
 
 class _SavedAsParent:
@@ -41,8 +46,7 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
         adopt_head(self.lm_head)
         adopt_attention(self)
         for block in self.transformer.h:
-            # the same function as the library's, whose backward in Python takes a third of a step on a CPU
-            block.mlp.gelu_impl = nn.GELU(approximate="tanh")
+            block.mlp.gelu_impl = nn.GELU(_TANH)
 
     def forward(
         self,
@@ -107,6 +111,9 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         super().__init__(config)
         adopt_head(self.lm_head)
         adopt_attention(self)
+        for module in self.modules():
+            if isinstance(module, MT5DenseGatedActDense) and isinstance(module.act, NewGELUActivation):
+                module.act = nn.GELU(_TANH)
 
     def forward(
         self,
@@ -179,7 +186,7 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         if shared and inputs_embeds is None and decoder_inputs_embeds is None:
             ids = torch.cat([_either(input_ids, None).flatten()[source.token], read])
             both, weight = look_up(first, self.lm_head, ids)
-            tokens, read_tokens = both.split([len(source.token), len(read)])
+            tokens, read_tokens = torch.split(both, [len(source.token), len(read)])
             return tokens, read_tokens, weight
         given = decoder_inputs_embeds
         read_tokens = second(read) if given is None else _taken(given, target)

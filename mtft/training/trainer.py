@@ -25,7 +25,12 @@ from mtft.training.checkpoints import DamagedError, check_manifest, find_checkpo
 from mtft.training.exhaustion import bytes_of_checkpoint, disk_error, disk_told, memory_told, missing_bytes
 from mtft.training.flops import computing_dtype, matrix_rate, model_cost
 from mtft.training.group_losses import GroupLosses
-from mtft.training.guards import refuse_data_parallel, refuse_half_precision, refuse_lost_processes
+from mtft.training.guards import (
+    refuse_data_parallel,
+    refuse_fsdp,
+    refuse_half_precision,
+    refuse_lost_processes,
+)
 from mtft.training.meter import Meter
 from mtft.training.normalization import weigh_rows
 from mtft.training.progress import ProgressLine
@@ -78,6 +83,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
     ) -> None:
         refuse_lost_processes()
         refuse_data_parallel(args.n_gpu)
+        refuse_fsdp(model)
         self.mixture, self.encoder = mixture, encoder
         self.own_forward = has_own_forward(model)
         self.plan, args.max_steps = plan_steps(args, mixture, encoder, own_forward=self.own_forward)
