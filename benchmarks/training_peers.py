@@ -10,10 +10,10 @@ examples: lengths are those of the mixture under a tokenizer of its own, ids are
 Ours takes one pack of the proposed capacity a step, and so does TRL.
 
 Losses are compared first: the token mean over the padded contenders' first two batches, over all examples for
-TRL. Then all train in turn, round by round, each round once on the sample. `ours` and `peer` are the
-medians of useful (not padding) tokens per second. For the rows named `…_memory` they are the mebibytes of the
-largest step, beyond what the process held before the first one: gradients and optimiser state count, the model's
-weights do not; there `value` is the share of the peer's.
+TRL. Then all train in turn, round by round, each round once on the sample, after a step that does not count. `ours`
+and `peer` are the medians of useful (not padding) tokens per second. For the rows named `…_memory` they are the
+mebibytes of the largest step, beyond what the process held before the first one: gradients and optimiser state
+count, the model's weights do not; there `value` is the share of the peer's.
 
 TRL is compared if it is installed (`pip install 'mtft[bench]'`). It drops prompt positions before the head on GPUs
 only; here it is made to do so as well, which makes it faster. `--trl_all_positions` adds a row for it as it is on

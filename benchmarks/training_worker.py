@@ -62,7 +62,7 @@ class Worker:
         self.ready: Ready = self._receive()
 
     def round(self) -> Round:
-        """Train once on the sample; the first time one step only, which is not to be counted."""
+        """Train once on the sample, after a step that does not count; the first time that step only."""
         self._pipe.send("go")
         return self._receive()
 
@@ -117,7 +117,11 @@ def _status(name: str) -> float:
 
 
 class _Rounds(TrainerCallback):
-    """Reports after the first step and after every round, and waits for the next."""
+    """Reports after the first step and after every round, and waits for the next.
+
+    A round begins with one step that is not counted: while others have their rounds, the machine takes away what
+    an idle process has in its caches, and some of its memory.
+    """
 
     def __init__(self, steps: int, pipe: Connection) -> None:
         self.steps, self.pipe = steps, pipe
@@ -144,9 +148,11 @@ class _Rounds(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Report at a round's end."""
         self.left -= 1
+        if self.left == self.steps:
+            self.tokens, self.start = 0, time.perf_counter()
         if self.left:
             return
         self.pipe.send(Round(time.perf_counter() - self.start, self.tokens))
-        self.left = self.steps
+        self.left = self.steps + 1
         if not self.wait():
             control.should_training_stop = True
