@@ -7,7 +7,7 @@ on batches of 8, padded to the longest, in the schedule's order or grouped by le
 packing) in a process of its own, in float32 on the CPU, with the library's AdamW, clipping and default settings, no
 dropout, and as many threads as torch takes by itself. All begin with the same weights and train on the same
 examples: lengths are those of the mixture under a tokenizer of its own, ids are drawn from the whole vocabulary.
-Ours takes one pack of the proposed capacity a step, and so does TRL.
+Ours takes one pack a step, of the proposed capacity, or of the next that holds 8 examples; and so does TRL.
 
 Losses are compared first: the token mean over the padded contenders' first two batches, over all examples for
 TRL. Then all train in turn, round by round, each round once on the sample, after a step that does not count. `ours`
@@ -49,7 +49,7 @@ from benchmarks.training_data import (
     tell,
     tokenizer_folder,
 )
-from benchmarks.training_sample import sampled
+from benchmarks.training_sample import BATCH, sampled
 from benchmarks.training_worker import Round, Worker
 from mtft.encoding import SAMPLE, fillings
 from mtft.mixing import BuiltMixture
@@ -76,13 +76,16 @@ def machine() -> str:
 def job_for(built: BuiltMixture, family: str, size: str, vocab_size: int, batches: int, rounds: int) -> Job:
     mixture, tokenizer = mixture_for(built, family, vocab_size), own_tokenizer(built, family, vocab_size)
     words, body = SIZES[size]
-    _, proposed = fillings(mixture, ENCODERS[family].kind, min(SAMPLE, len(mixture)))
+    all_of_them, proposed = fillings(mixture, ENCODERS[family].kind, min(SAMPLE, len(mixture)))
+    # as many examples in a step as the peers have, at least: each step has an optimiser's pass over all weights
+    enough = (f for f in (proposed, *all_of_them) if f.capacities >= proposed.capacities)
+    chosen = next((f for f in enough if f.examples_per_pack >= BATCH), proposed)
     return Job(
         family=family,
         words=words[family],
         size=body,
         tokenizer=str(tokenizer_folder(built, family, vocab_size)),
-        capacities=proposed.capacities,
+        capacities=chosen.capacities,
         packs=1,
         sample=sampled(mixture, batches, words[family], tokenizer),
         steps=1 + 2 * rounds * len(mixture),
