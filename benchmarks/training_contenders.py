@@ -16,6 +16,7 @@ from transformers import (
     BloomForCausalLM,
     DataCollatorForSeq2Seq,
     MT5ForConditionalGeneration,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
     Seq2SeqTrainer,
@@ -24,7 +25,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from benchmarks.training_sample import BATCH, Sample, SampleSource, sample_encoder
+from benchmarks.training_sample import Sample, SampleSource, sample_encoder
 from mtft.encoding import Encoded, PackedCollator, pack, sizes_of
 from mtft.encoding.packing import members
 from mtft.modeling import ModelSize, TargetBloom, TargetMT5, build_model
@@ -48,6 +49,8 @@ class Job:
         packs: Packs of one optimiser step, for ours and for TRL.
         sample: What each round trains on.
         steps: More than any contender takes.
+        config: Of the model, its weights in bfloat16 on a GPU; None for `size`, in float32 on the CPU.
+        checkpointing: Whether layers are computed again in the backward pass.
     """
 
     family: str
@@ -58,6 +61,8 @@ class Job:
     packs: int
     sample: Sample
     steps: int
+    config: PretrainedConfig | None = None
+    checkpointing: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,10 @@ class Contender:
 def build(name: str, job: Job) -> Contender:
     """One of `ours`, `padded`, `grouped`, `trl` and `trl_all_positions`."""
     tokenizer = AutoTokenizer.from_pretrained(job.tokenizer)
-    model = random_model(job.family, job.words, job.size, tokenizer, own=name == "ours")
+    if job.config is not None:
+        model = published_model(job.family, job.config, own=name == "ours")
+    else:
+        model = random_model(job.family, job.words, job.size, tokenizer, own=name == "ours")
     if name == "ours":
         return _ours(job, model, tokenizer)
     if name.startswith("trl"):
@@ -102,6 +110,24 @@ def random_model(
     return model
 
 
+def published_model(
+    family: str, config: PretrainedConfig, *, own: bool, device: str | None = None
+) -> PreTrainedModel:
+    """A model of a published shape in bfloat16, the same weights each time; on the GPU where there is one."""
+    torch.manual_seed(0)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        with torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")):
+            model: PreTrainedModel = (OURS if own else LIBRARY)[family](config)
+            if family == "mt5":  # as in `random_model`
+                torch.manual_seed(0)
+                torch.nn.init.normal_(model.shared.weight, std=config.d_model**-0.5)
+            return model
+    finally:
+        torch.set_default_dtype(before)
+
+
 def common(job: Job) -> dict[str, Any]:
     """Settings of all trainers; the rest are the library's defaults."""
     return {
@@ -113,7 +139,8 @@ def common(job: Job) -> dict[str, Any]:
         "save_strategy": "no",
         "report_to": "none",
         "disable_tqdm": True,
-        "use_cpu": True,
+        "activation_checkpointing": job.checkpointing,
+        "use_cpu": job.config is None or not torch.cuda.is_available(),
     }
 
 
@@ -138,7 +165,7 @@ def _ours(job: Job, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) 
         found: Losses = []
         for numbers in members(owner):
             batch = collator([[job.sample.examples[number] for number in numbers]])
-            row = model(**batch).row_losses[0].tolist()
+            row = model(**trainer._prepare_inputs(batch)).row_losses[0].tolist()
             found += [([int(number)], loss) for number, loss in zip(numbers, row, strict=True)]
         return found
 
@@ -159,7 +186,7 @@ def _padded(
 ) -> Contender:
     seq2seq = job.family == "mt5"
     arguments = (Seq2SeqTrainingArguments if seq2seq else TrainingArguments)(
-        **common(job), per_device_train_batch_size=BATCH, train_sampling_strategy="sequential"
+        **common(job), per_device_train_batch_size=batches.shape[1], train_sampling_strategy="sequential"
     )
     rows = [_features(job.family, job.sample.examples[number]) for number in batches.ravel()]
     collator = DataCollatorForSeq2Seq(tokenizer, model=model if seq2seq else None)
@@ -174,9 +201,9 @@ def _padded(
     def losses() -> Losses:
         found: Losses = []
         for number, batch in enumerate(batches[:2].tolist()):
-            made = collator(rows[number * BATCH : (number + 1) * BATCH])
+            made = collator(rows[number * len(batch) : (number + 1) * len(batch)])
             tokens = int((made["labels"] != -100).sum())
-            found.append((batch, float(model(**made).loss) * tokens))
+            found.append((batch, float(model(**trainer._prepare_inputs(made)).loss) * tokens))
         return found
 
     return Contender(trainer, len(batches), losses)

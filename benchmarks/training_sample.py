@@ -14,7 +14,7 @@ from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from mtft.encoding import CausalEncoder, Encoded, Encoder, LengthSource, Seq2SeqEncoder
 
-BATCH = 8  # rows of the peers' batches
+BATCH = 8  # rows of the peers' batches on a CPU
 _GROUPED = 50  # batches that the library sorts by length together, in any larger dataset
 
 
@@ -24,7 +24,7 @@ class Sample:
 
     Attributes:
         examples: In the schedule's order.
-        padded: (batches, BATCH) int64, numbers of `examples` in the schedule's order.
+        padded: (batches, rows) int64, numbers of `examples` in the schedule's order.
         grouped: The same, in batches of similar prompt lengths.
     """
 
@@ -38,7 +38,9 @@ class Sample:
         return sum(len(example.target_ids) for example in self.examples)
 
 
-def sampled(source: LengthSource, batches: int, words: int, tokenizer: PreTrainedTokenizerBase) -> Sample:
+def sampled(
+    source: LengthSource, batches: int, words: int, tokenizer: PreTrainedTokenizerBase, batch: int = BATCH
+) -> Sample:
     """Every so-manieth batch of the first 50 that the library would group by length.
 
     So the grouped batches are as alike in length as on a large dataset, however few of them there are, and every part
@@ -49,21 +51,22 @@ def sampled(source: LengthSource, batches: int, words: int, tokenizer: PreTraine
         batches: At most 50.
         words: The vocabulary's size; ids are drawn evenly from all but the special ones at its beginning.
         tokenizer: Whose special ids are left out, and whose end-of-sequence ends targets.
+        batch: Rows of a batch.
     """
-    input_tokens, target_tokens = source.lengths(np.arange(_GROUPED * BATCH, dtype=np.int64))
+    input_tokens, target_tokens = source.lengths(np.arange(_GROUPED * batch, dtype=np.int64))
     generator = torch.Generator().manual_seed(0)
     order = get_length_grouped_indices(
-        input_tokens.tolist(), BATCH, mega_batch_mult=_GROUPED, generator=generator
+        input_tokens.tolist(), batch, mega_batch_mult=_GROUPED, generator=generator
     )
     every = (np.arange(batches) + 0.5) * _GROUPED / batches
-    chosen = np.array(order).reshape(_GROUPED, BATCH)[every.astype(int)]
+    chosen = np.array(order).reshape(_GROUPED, batch)[every.astype(int)]
     positions = np.sort(chosen.ravel())
     draw = np.random.default_rng(0)
     low, eos = max(tokenizer.all_special_ids) + 1, int(tokenizer.eos_token_id)
     lengths = zip(input_tokens[positions].tolist(), target_tokens[positions].tolist(), strict=True)
     return Sample(
         examples=tuple(_example(draw, low, words, eos, *each) for each in lengths),
-        padded=np.arange(positions.size).reshape(-1, BATCH),
+        padded=np.arange(positions.size).reshape(-1, batch),
         # in a random order: each round is then alike from its beginning to its end
         grouped=draw.permutation(np.searchsorted(positions, chosen)),
     )

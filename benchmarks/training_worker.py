@@ -91,10 +91,10 @@ def _work(name: str, job: Job, pipe: Connection) -> None:
             losses = contender.losses()
             sums = [float(p.sum(dtype=torch.float64)) for p in contender.trainer.model.parameters()]
         pipe.send(Ready(math.fsum(sums), losses, contender.round_steps))
-        Path("/proc/self/clear_refs").write_text("5")  # the peak is from now on
-        before = _status("VmRSS")
+        on_gpu = next(contender.trainer.model.parameters()).is_cuda
+        before = _held(on_gpu)
         train_in_rounds(contender, pipe)
-        pipe.send(_status("VmHWM") - before)
+        pipe.send(_peak(on_gpu) - before)
     except BaseException:
         pipe.send(traceback.format_exc())
         raise
@@ -108,6 +108,19 @@ def train_in_rounds(contender: Contender, pipe: Connection) -> None:
     contender.trainer.model.register_forward_pre_hook(rounds.count, with_kwargs=True)
     if rounds.wait():
         contender.trainer.train()
+
+
+def _held(on_gpu: bool) -> float:
+    """Mebibytes held now, of the GPU or of main memory; the peak is from now on."""
+    if on_gpu:
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated() / 2**20
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status("VmRSS")
+
+
+def _peak(on_gpu: bool) -> float:
+    return torch.cuda.max_memory_allocated() / 2**20 if on_gpu else _status("VmHWM")
 
 
 def _status(name: str) -> float:
@@ -148,9 +161,12 @@ class _Rounds(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Report at a round's end."""
         self.left -= 1
-        if self.left == self.steps:
-            self.tokens, self.start = 0, time.perf_counter()
+        if self.left not in (0, self.steps):
+            return
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         if self.left:
+            self.tokens, self.start = 0, time.perf_counter()
             return
         self.pipe.send(Round(time.perf_counter() - self.start, self.tokens))
         self.left = self.steps + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from benchmarks.training_contenders import Job, build
+from benchmarks.training_gpu import EQUAL, config_of, lengths, operations
 from benchmarks.training_sample import BATCH, Sample, SampleSource, sampled
 from benchmarks.training_worker import Round, train_in_rounds
 from mtft.modeling import ModelSize
@@ -80,3 +82,20 @@ def test_a_round_trains_on_every_example_once(name: str, job: Job) -> None:
     # the first step was of the same pass: ours ends with a pack of the next one, which has another order
     assert whole.tokens == pytest.approx(tokens_of(job.sample), rel=0.1 if name == "ours" else 0)
     assert contender.trainer.state.global_step == 2 + contender.round_steps
+
+
+@torch.no_grad()
+def test_contenders_of_a_published_shape_agree_as_far_as_bfloat16_goes(job: Job) -> None:
+    shape = {"bloom": "bigscience/bloom-560m", "mt5": "google/mt5-large"}[job.family]
+    config = config_of(shape, smoke=True, checkpointing=False)
+    job = replace(job, config=config)
+    ours, peer = build("ours", job), build("padded", job)
+    assert {p.dtype for p in ours.trainer.model.parameters()} == {torch.bfloat16}
+    known = {numbers[0]: loss for numbers, loss in ours.losses()}
+    for numbers, loss in peer.losses():
+        assert loss == pytest.approx(sum(known[number] for number in numbers), rel=EQUAL)
+    inputs, targets = lengths(job.family, job.sample)
+    body = sum(p.numel() for n, p in ours.trainer.model.named_parameters() if "embed" not in n)
+    head = config.vocab_size * config.hidden_size
+    # at least each weight that a token passes, and no weight for all tokens of both kinds twice
+    assert 6 * head * int(targets.sum()) < operations(job) < 9 * (body + head) * int((inputs + targets).sum())
