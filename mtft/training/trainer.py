@@ -279,7 +279,11 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
                 return found
             except DamagedError as error:
                 logger.warning("%s It is passed over for the one before.", error)
-        raise RunError("There must be a complete checkpoint to resume from.", where=self.args.output_dir)
+        raise RunError(
+            "There must be a complete checkpoint, as it was written, to resume from.",
+            where=self.args.output_dir,
+            remedy="Start a new run in another output folder.",
+        )
 
     def _checked_checkpoint(self, wanted: str | bool) -> str:
         """The folder to resume from; the main process checks it, and all processes fail together."""
