@@ -2,12 +2,8 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import pickle
 import random
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +27,7 @@ from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder
 from mtft.tasks import CardIndex, Problems, Sources
 from tests.evaluation.conftest import Tiny, make
+from tests.launching import TORCHRUN, launched
 
 
 @pytest.fixture(scope="module")
@@ -223,39 +220,12 @@ def test_two_processes_find_what_one_does(examples: list[EvalExample], tmp_path:
     some = examples[::5]
     (tmp_path / "run.py").write_text(SCRIPT, encoding="utf-8")
     (tmp_path / "examples").write_bytes(pickle.dumps(some))
-    root = Path(__file__).resolve().parents[2]
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node",
-        "2",
-        "--master_port",
-        str(_free_port()),
-    ]
-    arguments = [str(tmp_path / "run.py"), str(tmp_path / "examples"), str(tmp_path / "out"), tiny.family]
-    found = subprocess.run(
-        [*command, *arguments],
-        cwd=root,
-        capture_output=True,
-        timeout=180,
-        text=True,
-        env={**_environment(), "PYTHONPATH": str(root)},
+    launched(
+        [*TORCHRUN, tmp_path / "run.py", tmp_path / "examples", tmp_path / "out", tiny.family], timeout=180
     )
-    assert found.returncode == 0, found.stderr[-3000:]
     one = evaluate(*tiny, some, "trained")
     for rank in range(2):
         both = pickle.loads((tmp_path / f"out.{rank}").read_bytes())
         assert [s.prediction for s in both] == [s.prediction for s in one]
         for a, b in zip(both, one, strict=True):
             assert a.loglikelihoods == pytest.approx(b.loglikelihoods, abs=1e-5, rel=1e-5)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
