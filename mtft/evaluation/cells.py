@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mtft.errors import SuiteError, nearest
+from mtft.evaluation.answering import PLAIN, Answering
 from mtft.evaluation.examples import EvalCell, Seen
 from mtft.evaluation.fewshot import NONE, Shots
 from mtft.evaluation.scorers import find_scorer
@@ -47,6 +48,7 @@ class Asked:
         metrics: Scorers; none named: the card's.
         max_items: Most items; None for all.
         shots: What stands before each prompt.
+        answering: How answers are made and ranked.
     """
 
     task: Task
@@ -54,6 +56,7 @@ class Asked:
     metrics: tuple[str, ...] = ()
     max_items: int | None = None
     shots: Shots = NONE
+    answering: Answering = PLAIN
 
 
 def asked_of_task(
@@ -138,7 +141,11 @@ def seen_in_training(task: Task, trained: MixtureCells | None) -> Seen:
 
 
 def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection[str]) -> EvalCell:
-    """What is known of a cell before any of its rows is read."""
+    """What is known of a cell before any of its rows is read.
+
+    Raises:
+        SuiteError: A scorer is unknown, or answers must be longer than they may be.
+    """
     task, card = asked.task, asked.task.card
     cells = [cell.task for cell in trained.train] if trained is not None else []
     info = card.language_info(task.config)
@@ -146,6 +153,8 @@ def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection
         status = "trained"
     else:
         status = "pretrained_only" if {task.language, "all"} & set(pretrained) else "unseen"
+    max_new_tokens = card.max_new_tokens or MAX_NEW_TOKENS
+    asked.answering.check_length(max_new_tokens, task.key)
     return EvalCell(
         task=task.name,
         config=task.config,
@@ -153,7 +162,7 @@ def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection
         language=task.language,
         seen=seen_in_training(task, trained),
         metrics=_metrics(asked),
-        max_new_tokens=card.max_new_tokens or MAX_NEW_TOKENS,
+        max_new_tokens=max_new_tokens,
         title=card.title or task.name,
         licence=card.licence,
         cluster_trained=task.cluster in {t.cluster for t in cells},
@@ -161,6 +170,9 @@ def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection
         language_name=info.name,
         script=info.script,
         shots=asked.shots.count,
+        min_new_tokens=asked.answering.min_new_tokens,
+        score_function=asked.answering.score_function,
+        score_functions=asked.answering.score_functions,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mtft.evaluation.score_functions import FREE, SUM
 from mtft.structured import Table
 from mtft.tasks.records import Example
 
@@ -31,6 +32,9 @@ class EvalCell:
         language_name: The language's English name.
         script: The language's script.
         shots: Examples asked for before each prompt.
+        min_new_tokens: Shortest generation.
+        score_function: What ranks the choices.
+        score_functions: Those whose accuracy is reported.
     """
 
     task: str
@@ -47,6 +51,9 @@ class EvalCell:
     language_name: str = ""
     script: str = ""
     shots: int = 0
+    min_new_tokens: int = 0
+    score_function: str = SUM
+    score_functions: tuple[str, ...] = FREE
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ class Sample:
         shots: Answered examples in the prompt.
         dropped_shots: Those that did not fit into it.
         slices: Column → the row's value.
+        choice_tokens: Scored tokens of each choice.
+        prior_loglikelihoods: Of each choice after an empty prompt; none where that was not asked for.
     """
 
     model: str
@@ -114,3 +123,5 @@ class Sample:
     shots: int = 0
     dropped_shots: int = 0
     slices: dict[str, str] = field(default_factory=dict)
+    choice_tokens: tuple[int, ...] = ()
+    prior_loglikelihoods: tuple[float, ...] = ()

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from mtft.evaluation.backbones import device_of, has_fast_path, is_encoder_decoder, parts_of, start_token
 from mtft.evaluation.batching import batches, padded
-from mtft.evaluation.naive import naive_loglikelihoods
+from mtft.evaluation.generic import GenericScorer
 from mtft.evaluation.protocols import TokenIds
 from mtft.evaluation.requests import RankIds
 
@@ -99,7 +99,7 @@ class LikelihoodEngine:
     """Scores `RankIds` with one model.
 
     Args:
-        model: BLOOM or mT5 (shared prompts), or any other causal or seq2seq model (one row per choice).
+        model: BLOOM or mT5, or any other causal or seq2seq model (`mtft.evaluation.generic`).
         pad: Id to pad with; it is masked.
         batch_tokens: Tokens per batch, padding included.
     """
@@ -108,7 +108,7 @@ class LikelihoodEngine:
         self.model = model
         self.pad = pad
         self.batch_tokens = batch_tokens
-        self._fast = has_fast_path(model)
+        self._other = None if has_fast_path(model) else GenericScorer(model, pad, batch_tokens=batch_tokens)
         self._encoder_decoder = is_encoder_decoder(model)
 
     def batches(self, items: Sequence[RankIds]) -> list[list[RankIds]]:
@@ -125,8 +125,8 @@ class LikelihoodEngine:
 
     def score(self, batch: Sequence[RankIds]) -> list[list[float]]:
         """The log-likelihood of every choice of every item, in natural logarithms."""
-        if not self._fast:
-            return naive_loglikelihoods(self.model, batch, self.pad, batch_tokens=self.batch_tokens)
+        if self._other is not None:
+            return self._other.score(batch)
         hidden, plan = (self._seq2seq if self._encoder_decoder else self._causal)(batch)
         flat = iter(sum_loglikelihoods(parts_of(self.model).lm_head, plan.scored(hidden)).tolist())
         return [[next(flat) for _ in item.choices] for item in batch]

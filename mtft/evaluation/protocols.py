@@ -102,6 +102,16 @@ class ProtocolEncoder:
         rules = json.dumps(asdict(self.protocol), sort_keys=True)
         return hashlib.sha256(f"{rules}\n{self._trained.fingerprint}".encode()).hexdigest()[:16]
 
+    @property
+    def empty_prompt(self) -> int:
+        """The token that stands for an empty prompt.
+
+        Causal models: the beginning of a text, or else its end, as in lm-evaluation-harness (`HFLM.prefix_token_id`).
+        Encoder-decoders: `</s>`, which alone is what their tokenizer makes of an empty text.
+        """
+        begin, end = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
+        return int(end if begin is None or isinstance(self._trained, Seq2SeqEncoder) else begin)
+
     def inputs(self, texts: Sequence[str]) -> list[TokenIds]:
         """The prompts' ids."""
         distinct = list(dict.fromkeys(texts))

@@ -31,11 +31,13 @@ class GenerationRequest:
 
     inputs: str
     max_new_tokens: int
+    min_new_tokens: int = 0
 
     @cached_property
     def key(self) -> str:
         """Equal for identical requests."""
-        return _hashed("generate", self.inputs, str(self.max_new_tokens))
+        least = [str(self.min_new_tokens)] if self.min_new_tokens else []
+        return _hashed("generate", self.inputs, str(self.max_new_tokens), *least)
 
 
 class RankIds(NamedTuple):
@@ -52,6 +54,7 @@ class GenerationIds(NamedTuple):
     key: str
     inputs: TokenIds
     max_new_tokens: int
+    min_new_tokens: int = 0
 
 
 def _hashed(*parts: str) -> str:
@@ -72,4 +75,20 @@ def encode_rank(requests: Sequence[RankRequest], encoder: ProtocolEncoder) -> li
 def encode_generation(requests: Sequence[GenerationRequest], encoder: ProtocolEncoder) -> list[GenerationIds]:
     """The requests as ids, in order."""
     prompts = encoder.inputs([r.inputs for r in requests])
-    return [GenerationIds(r.key, p, r.max_new_tokens) for r, p in zip(requests, prompts, strict=True)]
+    return [
+        GenerationIds(r.key, p, r.max_new_tokens, r.min_new_tokens)
+        for r, p in zip(requests, prompts, strict=True)
+    ]
+
+
+def prior_of(item: RankIds, prefix: int) -> RankIds:
+    """The same choices, token for token, after a prompt that says nothing: one token.
+
+    Equal choices have one prior, whatever their prompts were.
+
+    Args:
+        item: What was asked after a prompt.
+        prefix: `ProtocolEncoder.empty_prompt`.
+    """
+    ids = [" ".join(map(str, choice)) for choice in item.choices]
+    return RankIds(_hashed("prior", str(prefix), *ids), (prefix,), item.choices)

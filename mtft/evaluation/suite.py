@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mtft.errors import SuiteError, TaskError, nearest
+from mtft.evaluation.answering import Answering
 from mtft.evaluation.cells import Asked, asked_of_mixture, asked_of_task, eval_cell
 from mtft.evaluation.drawing import cell_examples
 from mtft.evaluation.examples import EvalExample
 from mtft.evaluation.fewshot import Shots
 from mtft.evaluation.protocols import PROTOCOLS
+from mtft.evaluation.score_functions import FREE, SUM
 from mtft.evaluation.scorers import find_scorer
 from mtft.mixing import MixtureSpec
 from mtft.resources import builtin_folder, find_yaml
@@ -46,6 +48,8 @@ class SuiteTask:
         shots_seed: See `Suite`.
         shots_from: See `Suite`.
         shots_balanced: See `Suite`.
+        score_function: Instead of the suite's.
+        min_new_tokens: Instead of the suite's.
     """
 
     SHORTHAND: ClassVar[str] = "task"
@@ -61,6 +65,8 @@ class SuiteTask:
     shots_seed: int | None = None
     shots_from: str | None = None
     shots_balanced: bool | None = None
+    score_function: str | None = None
+    min_new_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,10 @@ class Suite:
         shots_seed: Of their choice.
         shots_from: The side that they come from: `train`, `validation`, or `either` (train, else validation).
         shots_balanced: Whether each answer choice is the target of as many shots as any other.
+        score_function: What ranks answer choices (`mtft.evaluation.score_functions`); published protocols sum.
+        score_functions: Those whose accuracy is reported too; `pmi` asks each set of choices once more, after an empty
+            prompt.
+        min_new_tokens: Generated answers have at least so many tokens.
         tasks: The tasks; without any, the cells of `mixture`.
         mixture: The mixture against which cells are seen or held out.
         cells: Which of the mixture's cells: `report`, `trained`, `validation`.
@@ -99,6 +109,9 @@ class Suite:
     shots_seed: int = 0
     shots_from: str = "train"
     shots_balanced: bool = False
+    score_function: str = SUM
+    score_functions: tuple[str, ...] = FREE
+    min_new_tokens: int = 0
     tasks: tuple[SuiteTask, ...] = ()
     mixture: str | None = None
     cells: tuple[str, ...] = ("report", "trained")
@@ -153,6 +166,7 @@ class Suite:
                 raise SuiteError("`max_items_per_cell` must be at least 1.", found=items, where=self.path)
         for task in (None, *self.tasks):
             self._shots(task).check(self.side, str(self.path))
+            self._answering(task).check(str(self.path))
 
     def with_items(self, max_items_per_cell: int | None) -> Suite:
         """The suite with another cap, for all its tasks; None leaves it as it is."""
@@ -175,6 +189,28 @@ class Suite:
         suite._check()
         return suite
 
+    def with_score_function(self, name: str | None) -> Suite:
+        """The suite with another score function for all its tasks; None leaves what it says.
+
+        Raises:
+            SuiteError: There is none of that name.
+        """
+        if name is None:
+            return self
+        tasks = tuple(dataclasses.replace(task, score_function=None) for task in self.tasks)
+        suite = dataclasses.replace(self, score_function=name, tasks=tasks)
+        suite._check()
+        return suite
+
+    def _answering(self, entry: SuiteTask | None) -> Answering:
+        """How answers of one task are made and ranked: as it says itself, else as the suite says."""
+        function, least = getattr(entry, "score_function", None), getattr(entry, "min_new_tokens", None)
+        return Answering(
+            self.score_function if function is None else function,
+            self.score_functions,
+            self.min_new_tokens if least is None else least,
+        )
+
     def _shots(self, entry: SuiteTask | None) -> Shots:
         """What stands before the prompts of one task: its own wishes before the suite's."""
         own = {name: getattr(entry, name, None) for name in SHOT_KEYS}
@@ -183,8 +219,13 @@ class Suite:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of everything in the file that decides what is evaluated."""
-        content = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("path", "title")}
+        """Hash of everything in the file that decides what is evaluated; not of what ranks the choices."""
+        left_out = ("path", "title", "score_function", "score_functions")
+        content = {k: v for k, v in dataclasses.asdict(self).items() if k not in left_out}
+        for mapping in (content, *content["tasks"]):
+            mapping.pop("score_function", None)
+            if not mapping["min_new_tokens"]:
+                del mapping["min_new_tokens"]
         if not any(self._shots(entry).count for entry in (None, *self.tasks)):
             for mapping in (content, *content["tasks"]):
                 for name in SHOT_KEYS:
@@ -237,12 +278,14 @@ class Suite:
                 templates=self.templates,
                 max_items=self.max_items_per_cell,
             )
-            return [dataclasses.replace(cell, shots=self._shots(None)) for cell in cells]
+            answering = self._answering(None)
+            return [dataclasses.replace(cell, shots=self._shots(None), answering=answering) for cell in cells]
         asked = []
         for entry in self.tasks:
             items = entry.max_items_per_cell or self.max_items_per_cell
             cells = asked_of_task(entry, index, collection, items, where=str(self.path))
-            asked += [dataclasses.replace(cell, shots=self._shots(entry)) for cell in cells]
+            shots, answering = self._shots(entry), self._answering(entry)
+            asked += [dataclasses.replace(cell, shots=shots, answering=answering) for cell in cells]
         self._refuse_overlap(asked, trained)
         return asked
 
