@@ -113,6 +113,7 @@ def rescored(results: EvaluationResults, function: str) -> EvaluationResults:
         cells=tuple(replace(cell, score_function=function) for cell in results.cells),
         suite={
             **results.suite,
+            "score_function": function,
             "fingerprint": ranked_fingerprint(str(results.suite.get("fingerprint", "")), [function]),
         },
     )

@@ -61,9 +61,7 @@ class VllmGenerator:
         ModelError: The model is an adapter or an encoder-decoder, or several processes were launched.
     """
 
-    def __init__(
-        self, model: str | Path, *, revision: str | None, eos: int, dtype: str, family: str
-    ) -> None:
+    def __init__(self, model: str | Path, *, revision: str | None, eos: int, dtype: str, family: str) -> None:
         library = vllm_library()
         found = "an adapter" if (Path(model) / "adapter_config.json").is_file() else ""
         found = "an encoder-decoder" if family in ("mt5", "seq2seq") else found

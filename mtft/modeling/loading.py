@@ -22,6 +22,7 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
 )
 
@@ -55,7 +56,7 @@ def family_of(config: PretrainedConfig) -> str:
         return str(config.model_type)
     if config.model_type in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES and config.is_encoder_decoder:
         return "seq2seq"
-    if config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+    if config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not _looks_ahead(config):
         return "causal"
     raise ModelError(
         "A model must be a causal language model or an encoder-decoder of the transformers library.",
@@ -64,11 +65,18 @@ def family_of(config: PretrainedConfig) -> str:
     )
 
 
+def _looks_ahead(config: PretrainedConfig) -> bool:
+    """Whether attention sees what follows, as in BERT; the library would load it, and it would score by peeking."""
+    masked = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return masked and not (getattr(config, "is_decoder", False) or getattr(config, "causal", False))
+
+
 def load_model(
     name_or_path: str | Path,
     revision: str | None = None,
     dtype: torch.dtype | str | None = None,
     quantization: str = "none",
+    device_map: str | None = None,
 ) -> LoadedModel:
     """A model and its tokenizer from a folder or a Hub id, an adapter put on its base.
 
@@ -79,6 +87,7 @@ def load_model(
         revision: Branch, tag or commit on the Hub.
         dtype: Of the weights; None keeps the dtype they were saved in.
         quantization: What linear layers are held in: `none`, `4bit` or `8bit`; an adapter's own are not.
+        device_map: How the library spreads the weights over devices, `auto`; None loads them onto the CPU.
 
     Raises:
         ModelError: Nothing is there, weights are not safetensors, the model is of another kind, or the device cannot
@@ -87,7 +96,7 @@ def load_model(
     """
     name = str(name_or_path)
     if (Path(name) / ADAPTER_CONFIG).is_file():
-        return _load_adapter(Path(name), dtype, quantization)
+        return _load_adapter(Path(name), dtype, quantization, device_map)
     config = _guarded(name, AutoConfig.from_pretrained, revision=revision)
     family = family_of(config)
     auto = AutoModelForCausalLM if family == "causal" else AutoModelForSeq2SeqLM
@@ -98,6 +107,7 @@ def load_model(
         use_safetensors=True,
         dtype=dtype or "auto",
         quantization_config=quantization_config(quantization),
+        device_map=device_map,
         output_loading_info=True,
     )
     _refuse_missing(name, report["missing_keys"])
@@ -116,10 +126,13 @@ def _refuse_missing(name: str, missing: Collection[str]) -> None:
         )
 
 
-def _load_adapter(folder: Path, dtype: torch.dtype | str | None, quantization: str) -> LoadedModel:
+def _load_adapter(
+    folder: Path, dtype: torch.dtype | str | None, quantization: str, device_map: str | None
+) -> LoadedModel:
     """The adapter's base with the adapter on it."""
     recorded = adapter_record(folder)
-    loaded = load_model(base_place(folder, recorded), recorded.get("revision"), dtype, quantization)
+    base = base_place(folder, recorded)
+    loaded = load_model(base, recorded.get("revision"), dtype, quantization, device_map)
     return LoadedModel(put_adapter(loaded.model, folder).eval(), loaded.tokenizer, loaded.family)
 
 
