@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from mtft.modeling import with_trees
+
 FAST_FAMILIES = {"bloom", "mt5"}
 
 
@@ -51,6 +53,11 @@ def has_fast_path(model: Any) -> bool:
     if has_virtual_tokens(model) or is_partitioned(model) or is_dispatched(model):
         return False
     return getattr(unwrapped(model).config, "model_type", None) in FAST_FAMILIES
+
+
+def tree_model(model: Any) -> Any | None:
+    """The model, not wrapped, whose forward scores trees of choices with these weights; None where there is none."""
+    return with_trees(unwrapped(model)) if has_fast_path(model) else None
 
 
 def is_encoder_decoder(model: Any) -> bool:

@@ -46,6 +46,29 @@ def batches(
     return made
 
 
+def packed(
+    items: Iterable[Item], size: Callable[[Item], int], order: Callable[[Item], tuple[object, ...]], tokens: int
+) -> list[list[Item]]:
+    """Items in batches without padding, the largest first, so that memory runs out at the first batch or not at all.
+
+    Args:
+        items: Any number, over all tasks.
+        size: Tokens of an item.
+        order: What puts items of one size side by side; the key decides what it leaves open.
+        tokens: Budget of a batch; one item may exceed it alone.
+    """
+    made: list[list[Item]] = []
+    filled = 0
+    for item in sorted(items, key=lambda item: (size(item), *order(item), item.key), reverse=True):
+        cost = size(item)
+        if not made or filled + cost > tokens:
+            made.append([])
+            filled = 0
+        made[-1].append(item)
+        filled += cost
+    return made
+
+
 def padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Ids (rows, longest) int64 padded on the right with `pad`, and their mask (rows, longest) int64.
 
