@@ -35,6 +35,8 @@ class Wishes(Protocol):
     def prompt_languages(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def metrics(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def protocol(self) -> str | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Asked:
         metrics: Scorers; none named: the card's.
         max_items: Most items; None for all.
         shots: What stands before each prompt.
+        protocol: Scoring protocol; none named: the suite's.
     """
 
     task: Task
@@ -54,6 +57,7 @@ class Asked:
     metrics: tuple[str, ...] = ()
     max_items: int | None = None
     shots: Shots = NONE
+    protocol: str = ""
 
 
 def asked_of_task(
@@ -83,7 +87,10 @@ def asked_of_task(
     kept = [task for task in tasks if not set(languages_of(task)) & set(entry.exclude_languages)]
     if not kept:
         raise SuiteError("A listed task must keep a language.", found="none", where=f"{where}: {entry.task}")
-    return [Asked(task, tuple(task.templates) or (None,), entry.metrics, max_items) for task in kept]
+    return [
+        Asked(task, tuple(task.templates) or (None,), entry.metrics, max_items, protocol=entry.protocol or "")
+        for task in kept
+    ]
 
 
 def asked_of_mixture(
@@ -161,6 +168,7 @@ def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection
         language_name=info.name,
         script=info.script,
         shots=asked.shots.count,
+        protocol=asked.protocol,
     )
 
 

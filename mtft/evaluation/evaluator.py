@@ -23,9 +23,17 @@ from mtft.evaluation.fewshot import Prompt, fitted_prompts
 from mtft.evaluation.fingerprints import model_fingerprint
 from mtft.evaluation.generation import Generator
 from mtft.evaluation.judgement import Unscorable
+from mtft.evaluation.left_cut import LeftCut
 from mtft.evaluation.likelihood import LikelihoodEngine
 from mtft.evaluation.output_cache import Answer, OutputCache
-from mtft.evaluation.protocols import ProtocolEncoder, find_protocol
+from mtft.evaluation.protocols import (
+    PROTOCOLS,
+    ProtocolEncoder,
+    ScoringProtocol,
+    find_protocol,
+    input_limit,
+    note_precision,
+)
 from mtft.evaluation.requests import (
     GenerationIds,
     GenerationRequest,
@@ -48,7 +56,8 @@ class EngineSettings:
 
     Attributes:
         batch_tokens: Tokens per batch, padding included.
-        max_input_tokens: Longer prompts are unscored; None takes the protocol's limit.
+        max_input_tokens: Longer prompts are cut where that is allowed, else unscored; None takes the protocol's
+        limit.
         self_check: Compare the fast scoring with the naive one on so many examples per task.
         cache_folder: Where outputs are kept for a killed evaluation; None for nowhere.
     """
@@ -89,7 +98,7 @@ def evaluate(
         tokenizer: The model's.
         family: As `mtft.modeling.load_model` says it; chooses the protocol where none is named.
         examples: From `Suite.examples`.
-        protocol: Name of a scoring protocol.
+        protocol: Name of a scoring protocol, for the cells that have none of their own.
         settings: How to run.
         model_name: What the report calls the model.
         progress: Called after each batch.
@@ -99,18 +108,36 @@ def evaluate(
         ModelError: mT5 in float16 (its scores are wrong), or a self-check failed.
     """
     settings = settings or EngineSettings()
-    encoder = ProtocolEncoder(
-        find_protocol(protocol, family), tokenizer, encoder_decoder=is_encoder_decoder(model)
-    )
+    find_protocol(protocol, family)
     _check_precision(model, family)
-    limit = settings.max_input_tokens or encoder.protocol.max_input_tokens
+    names = [find_protocol(e.cell.protocol or protocol, family).name for e in examples]
+    parts = {}
+    for name in dict.fromkeys(names):
+        asked = [example for example, its in zip(examples, names, strict=True) if its == name]
+        parts[name] = iter(_under(PROTOCOLS[name], model, tokenizer, asked, settings, model_name, progress))
+    return [next(parts[name]) for e, name in zip(examples, names, strict=True) for _ in e.cell.metrics]
+
+
+def _under(
+    protocol: ScoringProtocol,
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[EvalExample],
+    settings: EngineSettings,
+    model_name: str,
+    progress: Progress | None,
+) -> list[Sample]:
+    """The samples of examples that share a protocol, in order."""
+    encoder = ProtocolEncoder(protocol, tokenizer, encoder_decoder=is_encoder_decoder(model))
+    note_precision(protocol, str(getattr(unwrapped(model), "dtype", "")).removeprefix("torch."))
+    limit = input_limit(protocol, settings.max_input_tokens, unwrapped(model), tokenizer)
     jobs = _jobs(examples, fitted_prompts(examples, encoder, limit))
     n_tasks = len({example.cell.task for example in examples})
     settings = replace(settings, self_check=settings.self_check * n_tasks)
     with scoring_mode(model):
         runner = _Runner(model, encoder, settings, limit, progress)
         answers = runner.run({job.request.key: job.request for job in jobs})
-    reasons = runner.reasons
+    reasons, lost = runner.reasons, runner.cut.lost
     _prepare(jobs, answers)
     return [
         sample_of(
@@ -119,7 +146,7 @@ def evaluate(
             answers.get(job.request.key),
             reasons.get(job.request.key, ""),
             model_name,
-            job.prompt,
+            job.prompt._replace(cut_tokens=lost.get(job.request.key, job.prompt.cut_tokens)),
         )
         for job in jobs
     ]
@@ -176,19 +203,23 @@ class _Runner:
         self.model, self.encoder, self.settings = model, encoder, settings
         self.limit, self.progress = limit, progress
         self.reasons: dict[str, str] = {}
+        self.cut = LeftCut(limit, encoder_decoder=encoder.encoder_decoder)
         self.state = PartialState()
 
     def run(self, requests: dict[str, RankRequest | GenerationRequest]) -> dict[str, Answer]:
         """The answer to every request that can be run; `reasons` says why the others cannot."""
         cache = OutputCache(self.settings.cache_folder, self._fingerprint())
-        known = {k: v for k, v in cache.read().items() if k in requests}
-        if self.settings.cache_folder is not None:
-            # What is known decides the batches, which must be the same in every process.
-            known = gather_object([known])[0]
         ranks = [r for r in requests.values() if isinstance(r, RankRequest)]
         texts = [r for r in requests.values() if isinstance(r, GenerationRequest)]
         rank_ids = self._runnable(encode_rank(ranks, self.encoder))
         text_ids = self._runnable(encode_generation(texts, self.encoder))
+        if self.encoder.protocol.as_harness:
+            rank_ids, text_ids = self.cut.rank(rank_ids), self.cut.generation(text_ids)
+        asked = {item.key for item in (*rank_ids, *text_ids)}
+        known = {key: answer for key, answer in cache.read().items() if key in asked}
+        if self.settings.cache_folder is not None:
+            # What is known decides the batches, which must be the same in every process.
+            known = gather_object([known])[0]
         if self.settings.self_check:
             check_engine(self.likelihoods, rank_ids, self.settings.self_check)
         work: list[list[RankIds] | list[GenerationIds]] = [
@@ -198,7 +229,7 @@ class _Runner:
         made = self._work(work[self.state.process_index :: self.state.num_processes], cache)
         for part in gather_object([made]):
             known |= part
-        return known
+        return self.cut.join(known)
 
     def _fingerprint(self) -> str:
         """Of model, tokenizer and protocol; not needed, and not computed, where nothing is kept."""
@@ -208,18 +239,24 @@ class _Runner:
         return hashlib.sha256(both.encode()).hexdigest()[:16]
 
     def _runnable(self, items: list[Any]) -> list[Any]:
-        """The items whose prompt is neither empty nor over the limit, whose choices are not empty."""
-        kept = []
-        for item in items:
-            if len(item.inputs) > self.limit:
-                self.reasons[item.key] = f"the prompt is longer than {self.limit} tokens"
-            elif not item.inputs:
-                self.reasons[item.key] = "the prompt is empty"
-            elif isinstance(item, RankIds) and not (item.choices and all(item.choices)):
-                self.reasons[item.key] = "an answer choice is empty"
-            else:
-                kept.append(item)
-        return kept
+        """The items that a model can be asked; `reasons` says why not the others."""
+        reasons = {item.key: self._reason(item) for item in items}
+        self.reasons |= {key: reason for key, reason in reasons.items() if reason}
+        return [item for item in items if not reasons[item.key]]
+
+    def _reason(self, item: RankIds | GenerationIds) -> str:
+        """Why a request cannot be run: nothing to read or to score, or more than there is room for."""
+        if not item.inputs:
+            return "the prompt is empty"
+        if isinstance(item, RankIds) and not (item.choices and all(item.choices)):
+            return "an answer choice is empty"
+        if not self.encoder.protocol.as_harness:
+            return f"the prompt is longer than {self.limit} tokens" if len(item.inputs) > self.limit else ""
+        if isinstance(item, RankIds):
+            over = max(map(len, item.choices)) > self.limit
+            return f"an answer choice is longer than {self.limit} tokens" if over else ""
+        over = not self.encoder.encoder_decoder and item.max_new_tokens >= self.limit
+        return f"{item.max_new_tokens} new tokens leave no room for a prompt" if over else ""
 
     def _work(self, batches: Sequence[Any], cache: OutputCache) -> dict[str, Answer]:
         """The answers to these batches, stored every `CHUNK_SECONDS`."""
@@ -291,5 +328,6 @@ def sample_of(
         signature=SCORERS[metric].signature(example) if scores else "",
         shots=read.shots,
         dropped_shots=read.dropped,
+        truncated_tokens=read.cut_tokens,
         slices=dict(evaluated.slices),
     )

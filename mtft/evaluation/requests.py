@@ -71,5 +71,5 @@ def encode_rank(requests: Sequence[RankRequest], encoder: ProtocolEncoder) -> li
 
 def encode_generation(requests: Sequence[GenerationRequest], encoder: ProtocolEncoder) -> list[GenerationIds]:
     """The requests as ids, in order."""
-    prompts = encoder.inputs([r.inputs for r in requests])
+    prompts = encoder.inputs([r.inputs for r in requests], generation=True)
     return [GenerationIds(r.key, p, r.max_new_tokens) for r, p in zip(requests, prompts, strict=True)]

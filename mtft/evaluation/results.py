@@ -189,7 +189,7 @@ def _filled(**lists: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _without_default(cell: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in cell.items() if name != "shots" or value}
+    return {name: value for name, value in cell.items() if name not in ("shots", "protocol") or value}
 
 
 def _cell(row: dict[str, Any]) -> EvalCell:
@@ -228,6 +228,7 @@ def _cell_row(cell: TemplateCell, resampling: Resampling) -> dict[str, Any]:
         "n": len(cell.rows.ids),
         "n_groups": len(cell.groups),
         "n_unscored": cell.n_unscored,
+        "n_truncated": cell.n_truncated,
         "chance": cell.chance,
         "signature": cell.signature,
     }
@@ -254,6 +255,7 @@ def _summary_row(summary: SummaryCell, cell_of: CellOf) -> dict[str, Any]:
         "n": int(np.median([len(c.rows.ids) for c in summary.cells])),
         "n_groups": len({group for c in summary.cells for group in c.groups}),
         "n_unscored": sum(c.n_unscored for c in summary.cells),
+        "n_truncated": sum(c.n_truncated for c in summary.cells),
         "chance": chance,
         "majority": summary.majority,
         "seen": cell.seen,

@@ -21,9 +21,11 @@ _TYPES = {
     "loglikelihoods": pa.list_(pa.float64()),
     "shots": pa.int32(),
     "dropped_shots": pa.int32(),
+    "truncated_tokens": pa.int32(),
 }
 _JSON = ("scores", "slices")
-_NEEDED = {f.name for f in fields(Sample)} - {"signature", "shots", "dropped_shots", "slices"}
+_LATER = {"signature", "shots", "dropped_shots", "slices", "truncated_tokens"}
+_NEEDED = {f.name for f in fields(Sample)} - _LATER
 SCHEMA = pa.schema([(f.name, _TYPES.get(f.name, pa.string())) for f in fields(Sample)])
 
 

@@ -25,7 +25,7 @@ def evaluate_model(arguments: EvaluateArguments) -> Path:
     """
     library = Library.open(arguments.prompts, arguments.data_root, strict=arguments.strict)
     suite = Suite.load(arguments.suite).with_items(arguments.max_items_per_cell)
-    suite = suite.with_shots(arguments.shots, arguments.shots_from)
+    suite = suite.with_shots(arguments.shots, arguments.shots_from).with_protocol(arguments.protocol)
     if arguments.seed is not None:
         suite = replace(suite, seed=arguments.seed)
     problems = Problems(strict=arguments.strict)
