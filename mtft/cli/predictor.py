@@ -10,7 +10,7 @@ import torch
 from mtft.cli.questions import Question
 from mtft.evaluation.generation import Generator
 from mtft.evaluation.likelihood import LikelihoodEngine
-from mtft.evaluation.protocols import ProtocolEncoder, find_protocol
+from mtft.evaluation.protocols import ProtocolEncoder, find_protocol, input_limit
 from mtft.evaluation.requests import GenerationRequest, RankRequest, encode_generation, encode_rank
 from mtft.evaluation.runnable import pad_and_eos
 from mtft.modeling import load_model
@@ -38,6 +38,7 @@ class Predictor:
         model = model.to(device)
         encoder_decoder = bool(model.config.is_encoder_decoder)
         self._encoder = ProtocolEncoder(self._protocol, self._tokenizer, encoder_decoder=encoder_decoder)
+        self._limit = input_limit(self._protocol, None, model, self._tokenizer)
         self._max_new_tokens = max_new_tokens
         pad, eos = pad_and_eos(self._tokenizer)
         self._ranker = LikelihoodEngine(model, pad, batch_tokens=batch_tokens)
@@ -67,7 +68,7 @@ class Predictor:
         return row if row["prediction"] is not None else row | {"unscored_reason": TOO_LONG}
 
     def _fits(self, ids: Sequence[int]) -> bool:
-        return len(ids) <= self._protocol.max_input_tokens
+        return len(ids) <= self._limit
 
     def _generated(self, texts: Sequence[str]) -> dict[str, str]:
         requests = [GenerationRequest(text, self._max_new_tokens) for text in dict.fromkeys(texts)]

@@ -36,6 +36,8 @@ class Wishes(Protocol):
     def prompt_languages(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def metrics(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def protocol(self) -> str | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Asked:
         max_items: Most items; None for all.
         shots: What stands before each prompt.
         answering: How answers are made and ranked.
+        protocol: Scoring protocol; none named: the suite's.
     """
 
     task: Task
@@ -57,6 +60,7 @@ class Asked:
     max_items: int | None = None
     shots: Shots = NONE
     answering: Answering = PLAIN
+    protocol: str = ""
 
 
 def asked_of_task(
@@ -86,7 +90,10 @@ def asked_of_task(
     kept = [task for task in tasks if not set(languages_of(task)) & set(entry.exclude_languages)]
     if not kept:
         raise SuiteError("A listed task must keep a language.", found="none", where=f"{where}: {entry.task}")
-    return [Asked(task, tuple(task.templates) or (None,), entry.metrics, max_items) for task in kept]
+    return [
+        Asked(task, tuple(task.templates) or (None,), entry.metrics, max_items, protocol=entry.protocol or "")
+        for task in kept
+    ]
 
 
 def asked_of_mixture(
@@ -173,6 +180,7 @@ def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection
         min_new_tokens=asked.answering.min_new_tokens,
         score_function=asked.answering.score_function,
         score_functions=asked.answering.score_functions,
+        protocol=asked.protocol,
     )
 
 

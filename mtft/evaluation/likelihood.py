@@ -57,7 +57,11 @@ class LikelihoodEngine:
     def _padded_size(self, item: RankIds) -> tuple[int, ...]:
         """Tokens of a row per choice."""
         longest, n = max(map(len, item.choices)), len(item.choices)
-        return (len(item.inputs) * n, longest * n) if self._encoder_decoder else ((len(item.inputs) + longest) * n,)
+        return (
+            (len(item.inputs) * n, longest * n)
+            if self._encoder_decoder
+            else ((len(item.inputs) + longest) * n,)
+        )
 
     def score(self, batch: Sequence[RankIds]) -> list[list[float]]:
         """The log-likelihood of every choice of every item, in natural logarithms.

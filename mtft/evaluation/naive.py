@@ -75,7 +75,8 @@ def _row_sums(model: Any, rows: Sequence[_Row], pad: int) -> list[float]:
         logits = model(input_ids=ids, attention_mask=mask, decoder_input_ids=begun, use_cache=False).logits
         first = [0] * len(rows)
     else:
-        ids, mask = padded([r.inputs + r.choice for r in rows], pad, device)
+        # The last token is only scored, and may stand just beyond the model's last position.
+        ids, mask = padded([r.inputs + r.choice[:-1] for r in rows], pad, device)
         logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits
         # The library's prompt tuning also returns the logits of the virtual tokens, which stand before.
         logits = logits[:, -ids.shape[1] :]

@@ -74,21 +74,25 @@ def encode_rank(requests: Sequence[RankRequest], encoder: ProtocolEncoder) -> li
 
 def encode_generation(requests: Sequence[GenerationRequest], encoder: ProtocolEncoder) -> list[GenerationIds]:
     """The requests as ids, in order."""
-    prompts = encoder.inputs([r.inputs for r in requests])
+    prompts = encoder.inputs([r.inputs for r in requests], generation=True)
     return [
         GenerationIds(r.key, p, r.max_new_tokens, r.min_new_tokens)
         for r, p in zip(requests, prompts, strict=True)
     ]
 
 
-def prior_of(item: RankIds, prefix: int) -> RankIds:
-    """The same choices, token for token, after a prompt that says nothing: one token.
+def encode_prior(choices: tuple[str, ...], item: RankIds, encoder: ProtocolEncoder) -> RankIds:
+    """The same choices after a prompt that says nothing; choices of equal ids have one prior, whatever their prompts.
 
-    Equal choices have one prior, whatever their prompts were.
+    Token for token those of the item, except under `lm_eval`, where the harness reads each choice by itself.
 
     Args:
-        item: What was asked after a prompt.
-        prefix: `ProtocolEncoder.empty_prompt`.
+        choices: The item's, as text.
+        item: What is asked after a prompt.
+        encoder: The one that made it.
     """
-    ids = [" ".join(map(str, choice)) for choice in item.choices]
-    return RankIds(_hashed("prior", str(prefix), *ids), (prefix,), item.choices)
+    prefix, ids = encoder.empty_prompt, item.choices
+    if encoder.protocol.as_harness:
+        ids = tuple(encoder.choices([""] * len(choices), choices))
+    texts = [" ".join(map(str, choice)) for choice in ids]
+    return RankIds(_hashed("prior", str(prefix), *texts), (prefix,), ids)

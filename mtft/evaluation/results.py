@@ -194,7 +194,7 @@ def _filled(**lists: list[dict[str, Any]]) -> dict[str, Any]:
     return {name: rows for name, rows in lists.items() if rows}
 
 
-_USUAL = {"shots": 0, "min_new_tokens": 0, "score_function": SUM, "score_functions": FREE}
+_USUAL = {"shots": 0, "protocol": "", "min_new_tokens": 0, "score_function": SUM, "score_functions": FREE}
 
 
 def _without_default(cell: dict[str, Any]) -> dict[str, Any]:
@@ -239,6 +239,7 @@ def _cell_row(cell: TemplateCell, resampling: Resampling) -> dict[str, Any]:
         "n": len(cell.rows.ids),
         "n_groups": len(cell.groups),
         "n_unscored": cell.n_unscored,
+        "n_truncated": cell.n_truncated,
         "chance": cell.chance,
         "signature": cell.signature,
     }
@@ -265,6 +266,7 @@ def _summary_row(summary: SummaryCell, cell_of: CellOf) -> dict[str, Any]:
         "n": int(np.median([len(c.rows.ids) for c in summary.cells])),
         "n_groups": len({group for c in summary.cells for group in c.groups}),
         "n_unscored": sum(c.n_unscored for c in summary.cells),
+        "n_truncated": sum(c.n_truncated for c in summary.cells),
         "chance": chance,
         "majority": summary.majority,
         "seen": cell.seen,

@@ -34,25 +34,36 @@ class Limits:
     Args:
         model: Any.
         max_input_tokens: Longer prompts are not read.
+        as_harness: Prompts are cut to `max_input_tokens` later, as lm-evaluation-harness does.
     """
 
-    def __init__(self, model: Any, max_input_tokens: int) -> None:
-        self.longest = max_input_tokens
+    def __init__(self, model: Any, max_input_tokens: int, *, as_harness: bool = False) -> None:
+        self.longest, self.as_harness = max_input_tokens, as_harness
         self.context = context_of(model)
         self.vocabulary = input_ids_known(model)
         self.encoder_decoder = is_encoder_decoder(model)
 
     def reason(self, item: RankIds | GenerationIds) -> str:
-        """Why an item cannot be run: its prompt is empty or too long, or a choice has no token; else nothing."""
-        if len(item.inputs) > self.longest:
-            return f"the prompt is longer than {self.longest} tokens"
+        """Why an item cannot be run: nothing to read or to score, or more than there is room for; else nothing."""
         if not item.inputs:
             return "the prompt is empty"
         if isinstance(item, RankIds) and not (item.choices and all(item.choices)):
             return "an answer choice is empty"
+        return self._no_room_after_cut(item) if self.as_harness else self._too_long(item)
+
+    def _too_long(self, item: RankIds | GenerationIds) -> str:
+        if len(item.inputs) > self.longest:
+            return f"the prompt is longer than {self.longest} tokens"
         if self.context is not None and self._needed(item) > self.context:
             return f"prompt and answer are longer than the model's context of {self.context} tokens"
         return ""
+
+    def _no_room_after_cut(self, item: RankIds | GenerationIds) -> str:
+        if isinstance(item, RankIds):
+            over = max(map(len, item.choices)) > self.longest
+            return f"an answer choice is longer than {self.longest} tokens" if over else ""
+        over = not self.encoder_decoder and item.max_new_tokens >= self.longest
+        return f"{item.max_new_tokens} new tokens leave no room for a prompt" if over else ""
 
     def _needed(self, item: RankIds | GenerationIds) -> int:
         """Positions, in the encoder or the decoder; the last token of an answer is not read."""

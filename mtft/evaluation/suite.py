@@ -44,6 +44,7 @@ class SuiteTask:
         prompt_languages: Languages of templates to take; none named: all.
         metrics: Scorers instead of the card's.
         max_items_per_cell: Instead of the suite's.
+        protocol: Instead of the suite's.
         shots: Instead of the suite's, as are the next three.
         shots_seed: See `Suite`.
         shots_from: See `Suite`.
@@ -61,6 +62,7 @@ class SuiteTask:
     prompt_languages: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     max_items_per_cell: int | None = None
+    protocol: str | None = None
     shots: int | None = None
     shots_seed: int | None = None
     shots_from: str | None = None
@@ -80,7 +82,8 @@ class Suite:
         side: `test`, or `validation` for choosing checkpoints.
         seed: Of random choices in templates.
         max_items_per_cell: Most items per task and language, drawn by hash of the item group; None for all.
-        max_input_tokens: Longer prompts are unscored; None takes the protocol's limit.
+        max_input_tokens: Longer prompts lose the beginning of the column that their card names, or are unscored;
+        None takes the protocol's limit.
         shots: Answered examples before each prompt (`mtft.evaluation.fewshot`).
         shots_seed: Of their choice.
         shots_from: The side that they come from: `train`, `validation`, or `either` (train, else validation).
@@ -140,7 +143,7 @@ class Suite:
     def _check(self) -> None:
         for what, name, options in (
             ("side", self.side, {"test", "validation"}),
-            *(("protocol", self.protocol, PROTOCOLS) for _ in range(self.protocol is not None)),
+            *(("protocol", e.protocol, PROTOCOLS) for e in (self, *self.tasks) if e.protocol is not None),
             *(("entry of `cells`", name, _SIDE_OF) for name in self.cells),
         ):
             if name not in options:
@@ -174,6 +177,18 @@ class Suite:
             return self
         tasks = tuple(dataclasses.replace(task, max_items_per_cell=None) for task in self.tasks)
         return dataclasses.replace(self, max_items_per_cell=max_items_per_cell, tasks=tasks)
+
+    def with_protocol(self, protocol: str | None) -> Suite:
+        """The suite with no task's own protocol beside this one; None leaves it as it is.
+
+        Raises:
+            SuiteError: No protocol has that name.
+        """
+        if protocol is None:
+            return self
+        tasks = tuple(dataclasses.replace(task, protocol=None) for task in self.tasks)
+        dataclasses.replace(self, protocol=protocol)._check()
+        return dataclasses.replace(self, tasks=tasks)
 
     def with_shots(self, shots: int | None, side: str | None = None) -> Suite:
         """The suite with so many shots from that side for all its tasks; None leaves what it says.
@@ -230,6 +245,9 @@ class Suite:
             for mapping in (content, *content["tasks"]):
                 for name in SHOT_KEYS:
                     del mapping[name]
+        for mapping in content["tasks"]:
+            if mapping["protocol"] is None:
+                del mapping["protocol"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def examples(
@@ -286,8 +304,22 @@ class Suite:
             cells = asked_of_task(entry, index, collection, items, where=str(self.path))
             shots, answering = self._shots(entry), self._answering(entry)
             asked += [dataclasses.replace(cell, shots=shots, answering=answering) for cell in cells]
+        self._refuse_two_protocols(asked)
         self._refuse_overlap(asked, trained)
         return asked
+
+    def _refuse_two_protocols(self, asked: list[Asked]) -> None:
+        """A cell has one score, so one protocol."""
+        of_cell: dict[str, str] = {}
+        for each in asked:
+            wanted = each.protocol or "the suite's"
+            if of_cell.setdefault(each.task.key, wanted) != wanted:
+                raise SuiteError(
+                    "A cell must be scored under one protocol.",
+                    found=f"{each.task.key} under {of_cell[each.task.key]} and {wanted}",
+                    where=self.path,
+                    remedy="Write a suite for each protocol.",
+                )
 
     def _refuse_overlap(self, asked: list[Asked], trained: MixtureCells | None) -> None:
         """What selects checkpoints is never reported."""

@@ -27,7 +27,7 @@ def evaluate_model(arguments: EvaluateArguments) -> Path:
     """
     library = Library.open(arguments.prompts, arguments.data_root, strict=arguments.strict)
     suite = Suite.load(arguments.suite).with_items(arguments.max_items_per_cell)
-    suite = suite.with_shots(arguments.shots, arguments.shots_from)
+    suite = suite.with_shots(arguments.shots, arguments.shots_from).with_protocol(arguments.protocol)
     suite = suite.with_score_function(arguments.score_function)
     placement = Placement(arguments.quantization, arguments.device_map, arguments.partition_weights)
     placement.check()

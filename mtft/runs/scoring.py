@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from mtft.evaluation import (
+    PROTOCOLS,
     EngineSettings,
     EvalExample,
     EvaluationResults,
@@ -108,6 +109,7 @@ def _suite_facts(suite: Suite, protocol: str, examples: list[EvalExample]) -> di
     return {
         "name": suite.name,
         "protocol": protocol,
+        "published_dtype": PROTOCOLS[protocol].published_dtype,
         "side": suite.side,
         "max_items_per_cell": suite.max_items_per_cell,
         "score_function": suite.score_function,
