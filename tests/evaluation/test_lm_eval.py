@@ -24,7 +24,7 @@ pytest.importorskip("lm_eval", reason="needs the extra `test`")
 
 WORDS = " ".join(TEXTS[:4]).split()
 # Prompts and choices whose encoding is special: white space at the end, or only at the end of lines; special
-# tokens as text; scripts without spaces; choices that begin alike, are equal, or have a space of their own.
+# tokens as text; scripts without spaces; choices that begin alike, or have a space of their own.
 PROMPTS = [
     "the river is wide",
     "the river is wide ",
@@ -37,7 +37,7 @@ PROMPTS = [
     "x",
     "河很宽。",
 ]
-CHOICES = ("yes", "no", "yes maybe", " true", "नाव पुरानी", "宽", "no.", "yes")
+CHOICES = ("yes", "no", "yes maybe", " true", "नाव पुरानी", "宽", "no.")
 
 
 def example(inputs: str, choices: Sequence[str], number: int = 0, **more: Any) -> Example:
