@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -121,6 +122,7 @@ class Runner:
         self.state = PartialState()
         # Partitioned weights come together in every process at once: all run the same batches.
         self._alike = is_partitioned(model)
+        self._isolates = True
 
     def run(self, jobs: Sequence[Job]) -> dict[str, Answer]:
         """The answer to every request that can be run; `reasons` says why the others cannot."""
@@ -204,7 +206,7 @@ class Runner:
         total, since = sum(map(len, batches)), time.monotonic()
         for batch in batches:
             rank = isinstance(batch[0], RankIds)
-            outputs = self.likelihoods.score(batch) if rank else self._generate(batch)
+            outputs = self._score(batch) if rank else self._generate(batch)
             chunk |= dict(zip((item.key for item in batch), outputs, strict=True))
             if time.monotonic() - since > CHUNK_SECONDS:
                 self._store(chunk)
@@ -213,6 +215,20 @@ class Runner:
                 self.progress(len(made) + len(chunk), total)
         self._store(chunk)
         return made | chunk
+
+    def _score(self, batch: Sequence[RankIds]) -> list[list[float]]:
+        """The choices' log-likelihoods; items that are no numbers beside others are scored again alone.
+
+        What is no number in one example makes those no numbers that are packed into its row: a weight of 0 does not
+        hide it. Where that helps nobody, the model is broken, and it is not tried again.
+        """
+        outputs = self.likelihoods.score(batch)
+        odd = [n for n, values in enumerate(outputs) if not all(map(math.isfinite, values))]
+        if odd and len(batch) > 1 and self._isolates:
+            for n in odd:
+                (outputs[n],) = self.likelihoods.score([batch[n]])
+            self._isolates = any(all(map(math.isfinite, outputs[n])) for n in odd)
+        return outputs
 
     def _store(self, chunk: dict[str, Answer]) -> None:
         if not self._alike or self.state.is_main_process:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -140,7 +141,7 @@ def _guarded(name: str, load: Any, **options: Any) -> Any:
     """What `load` returns; the library's many errors as one of ours."""
     try:
         return load(name, trust_remote_code=False, **options)
-    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, KeyError, json.JSONDecodeError, SafetensorError) as error:
         raise ModelError(
             "A model must be a folder or a Hub id with a configuration, a tokenizer and safetensors weights.",
             found=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,
