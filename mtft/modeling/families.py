@@ -15,6 +15,7 @@ from transformers.models.mt5.modeling_mt5 import MT5DenseGatedActDense
 from mtft.errors import ModelError
 from mtft.modeling.attention_families import adopt_attention, alibi_bias, alibi_slopes, relative_bias
 from mtft.modeling.choice_trees import ChoiceTrees, tokens_at_once
+from mtft.modeling.fast_linear import fast_linear
 from mtft.modeling.head import IGNORED, adopt_head, log_probs_of, target_loss
 from mtft.modeling.packed_attention import SegmentMask
 from mtft.modeling.packed_inputs import check_mask, input_segments, refuse_unweighted, target_segments_of
@@ -88,7 +89,8 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
             ModelError: A mask has four dimensions, or what is given does not go together.
         """
         if trees is not None:
-            return self._log_probs(trees)
+            with torch.no_grad(), fast_linear():
+                return self._log_probs(trees)
         if row_weights is None or labels is None:
             refuse_unweighted(segments)
             check_mask(attention_mask)
@@ -193,7 +195,8 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
             ModelError: A mask has four dimensions, or what is given does not go together.
         """
         if trees is not None:
-            return self._log_probs(trees)
+            with torch.no_grad(), fast_linear():
+                return self._log_probs(trees)
         if row_weights is None or labels is None:
             refuse_unweighted(segments)
             if kwargs.get("encoder_outputs") is None:
