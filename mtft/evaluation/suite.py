@@ -272,8 +272,7 @@ class Suite:
             SuiteError: A cell is a validation cell of the mixture, or no example is left at all.
             MtftError: A task, language or template is unknown; the nearest names are given.
         """
-        spec = mixture or (MixtureSpec.load(self.mixture) if self.mixture else None)
-        trained = spec.resolve(index, collection) if spec else None
+        trained = self._trained(index, collection, mixture)
         found: list[EvalExample] = []
         side: Side = "test" if self.side == "test" else "validation"
         for asked in self._asked(index, collection, trained):
@@ -282,6 +281,20 @@ class Suite:
         if not found:
             raise SuiteError("A suite must have at least one example.", found="none", where=self.path)
         return found
+
+    def planned(self, index: CardIndex, collection: TemplateCollection) -> list[Asked]:
+        """The cells that the suite asks for, found without reading a row.
+
+        Raises:
+            MtftError: A task, language or template is unknown; the nearest names are given.
+        """
+        return self._asked(index, collection, self._trained(index, collection))
+
+    def _trained(
+        self, index: CardIndex, collection: TemplateCollection, mixture: MixtureSpec | None = None
+    ) -> MixtureCells | None:
+        spec = mixture or (MixtureSpec.load(self.mixture) if self.mixture else None)
+        return spec.resolve(index, collection) if spec else None
 
     def _asked(
         self, index: CardIndex, collection: TemplateCollection, trained: MixtureCells | None
