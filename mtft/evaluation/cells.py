@@ -10,6 +10,7 @@ from mtft.errors import SuiteError, nearest
 from mtft.evaluation.examples import EvalCell, Seen
 from mtft.evaluation.fewshot import NONE, Shots
 from mtft.evaluation.scorers import find_scorer
+from mtft.evaluation.trained_on import TrainedOn
 from mtft.mixing.cells import languages_of
 
 if TYPE_CHECKING:
@@ -122,28 +123,33 @@ def _spread(tasks: Sequence[Task], most: int | None) -> list[Task]:
     return chosen
 
 
-def seen_in_training(task: Task, trained: MixtureCells | None) -> Seen:
+def seen_in_training(task: Task, trained: TrainedOn | None) -> Seen:
     """Whether the mixture trains on a cell, else what is new in it: the cluster, a language, or only the
     pair.
     """
     if trained is None:
         return "unknown"
-    cells = [cell.task for cell in trained.train]
-    if task.key in {t.key for t in cells}:
+    if task.key in trained.keys:
         return "seen"
-    if task.cluster not in {t.cluster for t in cells}:
+    if task.cluster not in trained.clusters:
         return "held_out_cluster"
-    spoken = {code for t in cells for code in languages_of(t)}
-    return "held_out_pair" if set(languages_of(task)) <= spoken else "held_out_language"
+    return "held_out_pair" if set(languages_of(task)) <= trained.languages else "held_out_language"
 
 
-def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection[str]) -> EvalCell:
-    """What is known of a cell before any of its rows is read."""
+def eval_cell(asked: Asked, trained: TrainedOn | None, pretrained: Collection[str] | None) -> EvalCell:
+    """What is known of a cell before any of its rows is read.
+
+    Args:
+        asked: The cell.
+        trained: What the model was finetuned on; None where that is not known.
+        pretrained: Codes of the languages it was pretrained on, or `all`; None where they are not known.
+    """
     task, card = asked.task, asked.task.card
-    cells = [cell.task for cell in trained.train] if trained is not None else []
     info = card.language_info(task.config)
-    if task.language in {code for t in cells for code in languages_of(t)}:
+    if trained is not None and task.language in trained.languages:
         status = "trained"
+    elif pretrained is None:
+        status = ""
     else:
         status = "pretrained_only" if {task.language, "all"} & set(pretrained) else "unseen"
     return EvalCell(
@@ -156,7 +162,7 @@ def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection
         max_new_tokens=card.max_new_tokens or MAX_NEW_TOKENS,
         title=card.title or task.name,
         licence=card.licence,
-        cluster_trained=task.cluster in {t.cluster for t in cells},
+        cluster_trained=trained is not None and task.cluster in trained.clusters,
         language_status=status,
         language_name=info.name,
         script=info.script,

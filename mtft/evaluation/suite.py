@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,6 +17,8 @@ from mtft.evaluation.examples import EvalExample
 from mtft.evaluation.fewshot import Shots
 from mtft.evaluation.protocols import PROTOCOLS
 from mtft.evaluation.scorers import find_scorer
+from mtft.evaluation.trained_on import TrainedOn
+from mtft.languages import pretrained_codes
 from mtft.mixing import MixtureSpec
 from mtft.resources import builtin_folder, find_yaml
 from mtft.tasks.division import Side
@@ -84,7 +87,8 @@ class Suite:
         cells: Which of the mixture's cells: `report`, `trained`, `validation`.
         trained_languages_per_task: Most trained cells of a task, for contrast; None for all.
         templates: Names of templates to take, in cells of the mixture; none named: the mixture's.
-        pretrained_languages: Languages the base model was pretrained on, or `[all]`.
+        pretrained_languages: Languages the base model was pretrained on: codes, `bloom`, `mc4` or `all`; none named:
+            what is known of the model.
         path: The file.
     """
 
@@ -199,6 +203,8 @@ class Suite:
         problems: Problems,
         *,
         mixture: MixtureSpec | None = None,
+        trained: TrainedOn | None = None,
+        pretrained: Collection[str] | None = None,
     ) -> list[EvalExample]:
         """Every example of the suite, built and checked before any model is loaded.
 
@@ -208,36 +214,49 @@ class Suite:
             sources: Where rows are.
             problems: Counts what cannot be rendered or scored; fatal there under strict.
             mixture: The mixture that a run trains on, in place of the suite's own.
+            trained: What the model was finetuned on, where that is known of a finished model: cells are seen or held
+                out against it, whichever mixture they come from.
+            pretrained: What the base model was pretrained on, where the suite does not say it; None: not known.
 
         Raises:
             SuiteError: A cell is a validation cell of the mixture, or no example is left at all.
             MtftError: A task, language or template is unknown; the nearest names are given.
         """
         spec = mixture or (MixtureSpec.load(self.mixture) if self.mixture else None)
-        trained = spec.resolve(index, collection) if spec else None
+        cells = spec.resolve(index, collection) if spec else None
+        if trained is None and spec is not None and cells is not None:
+            trained = TrainedOn.of_cells(spec.name, cells)
+        names = self.pretrained_languages or pretrained
+        codes = None if names is None else pretrained_codes(names)
         found: list[EvalExample] = []
         side: Side = "test" if self.side == "test" else "validation"
-        for asked in self._asked(index, collection, trained):
-            cell = eval_cell(asked, trained, self.pretrained_languages)
+        for asked in self._asked(index, collection, cells, trained):
+            cell = eval_cell(asked, trained, codes)
             found += cell_examples(asked, cell, side, sources, problems, seed=self.seed)
         if not found:
             raise SuiteError("A suite must have at least one example.", found="none", where=self.path)
         return found
 
     def _asked(
-        self, index: CardIndex, collection: TemplateCollection, trained: MixtureCells | None
+        self,
+        index: CardIndex,
+        collection: TemplateCollection,
+        mixed: MixtureCells | None,
+        trained: TrainedOn | None,
     ) -> list[Asked]:
         """Tasks (one language each) with the suite's wishes for them."""
         if not self.tasks:
-            assert trained is not None  # `_check`: no tasks, then a mixture
+            assert mixed is not None  # `_check`: no tasks, then a mixture
             cells = asked_of_mixture(
-                trained,
+                mixed,
                 self.cells,
                 most_trained=self.trained_languages_per_task,
                 templates=self.templates,
                 max_items=self.max_items_per_cell,
             )
-            return [dataclasses.replace(cell, shots=self._shots(None)) for cell in cells]
+            asked = [dataclasses.replace(cell, shots=self._shots(None)) for cell in cells]
+            self._refuse_overlap(asked, trained)
+            return asked
         asked = []
         for entry in self.tasks:
             items = entry.max_items_per_cell or self.max_items_per_cell
@@ -246,9 +265,9 @@ class Suite:
         self._refuse_overlap(asked, trained)
         return asked
 
-    def _refuse_overlap(self, asked: list[Asked], trained: MixtureCells | None) -> None:
+    def _refuse_overlap(self, asked: list[Asked], trained: TrainedOn | None) -> None:
         """What selects checkpoints is never reported."""
-        selecting = {task.key for task in trained.validation} if trained is not None else set()
+        selecting = trained.selecting if trained is not None else frozenset()
         both = sorted({a.task.key for a in asked} & selecting)
         if both and self.side == "test":
             raise SuiteError(

@@ -151,6 +151,13 @@ class EvaluateArguments:
         metadata={"help": "Folder of the local datasets (docs/data.md); default $MTFT_DATA_ROOT."},
     )
     prompts: list[str] = field(default_factory=list, metadata={"help": "Folders of own cards and templates."})
+    pretrained_languages: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Languages the model was pretrained on: codes, `bloom`, `mc4` or `all`; default: the suite's, else "
+            "what is known of the model."
+        },
+    )
     protocol: str | None = field(
         default=None, metadata={"help": "Scoring protocol; default: the suite's, else the model family's."}
     )
