@@ -102,6 +102,11 @@ class TemplateCell:
         return len(self.samples) - len(self.scored) + len(queries - set(self.rows.ids))
 
     @cached_property
+    def n_truncated(self) -> int:
+        """Samples whose prompt was too long and lost a part."""
+        return sum(bool(s.truncated_tokens) for s in self.samples)
+
+    @cached_property
     def sums(self) -> FloatArray:
         """(groups, d) statistics per item group, groups in order."""
         return cluster_sums(self.rows.statistics, self.rows.groups)[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mtft.errors import SuiteError, nearest
+from mtft.evaluation.answering import PLAIN, Answering
 from mtft.evaluation.examples import EvalCell, Seen
 from mtft.evaluation.fewshot import NONE, Shots
 from mtft.evaluation.scorers import find_scorer
@@ -36,6 +37,8 @@ class Wishes(Protocol):
     def prompt_languages(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def metrics(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def protocol(self) -> str | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Asked:
         metrics: Scorers; none named: the card's.
         max_items: Most items; None for all.
         shots: What stands before each prompt.
+        answering: How answers are made and ranked.
+        protocol: Scoring protocol; none named: the suite's.
     """
 
     task: Task
@@ -55,6 +60,8 @@ class Asked:
     metrics: tuple[str, ...] = ()
     max_items: int | None = None
     shots: Shots = NONE
+    answering: Answering = PLAIN
+    protocol: str = ""
 
 
 def asked_of_task(
@@ -84,7 +91,10 @@ def asked_of_task(
     kept = [task for task in tasks if not set(languages_of(task)) & set(entry.exclude_languages)]
     if not kept:
         raise SuiteError("A listed task must keep a language.", found="none", where=f"{where}: {entry.task}")
-    return [Asked(task, tuple(task.templates) or (None,), entry.metrics, max_items) for task in kept]
+    return [
+        Asked(task, tuple(task.templates) or (None,), entry.metrics, max_items, protocol=entry.protocol or "")
+        for task in kept
+    ]
 
 
 def asked_of_mixture(
@@ -143,6 +153,9 @@ def eval_cell(asked: Asked, trained: TrainedOn | None, pretrained: Collection[st
         asked: The cell.
         trained: What the model was finetuned on; None where that is not known.
         pretrained: Codes of the languages it was pretrained on, or `all`; None where they are not known.
+
+    Raises:
+        SuiteError: A scorer is unknown, or answers must be longer than they may be.
     """
     task, card = asked.task, asked.task.card
     info = card.language_info(task.config)
@@ -152,6 +165,8 @@ def eval_cell(asked: Asked, trained: TrainedOn | None, pretrained: Collection[st
         status = ""
     else:
         status = "pretrained_only" if {task.language, "all"} & set(pretrained) else "unseen"
+    max_new_tokens = card.max_new_tokens or MAX_NEW_TOKENS
+    asked.answering.check_length(max_new_tokens, task.key)
     return EvalCell(
         task=task.name,
         config=task.config,
@@ -159,7 +174,7 @@ def eval_cell(asked: Asked, trained: TrainedOn | None, pretrained: Collection[st
         language=task.language,
         seen=seen_in_training(task, trained),
         metrics=_metrics(asked),
-        max_new_tokens=card.max_new_tokens or MAX_NEW_TOKENS,
+        max_new_tokens=max_new_tokens,
         title=card.title or task.name,
         licence=card.licence,
         cluster_trained=trained is not None and task.cluster in trained.clusters,
@@ -167,6 +182,10 @@ def eval_cell(asked: Asked, trained: TrainedOn | None, pretrained: Collection[st
         language_name=info.name,
         script=info.script,
         shots=asked.shots.count,
+        min_new_tokens=asked.answering.min_new_tokens,
+        score_function=asked.answering.score_function,
+        score_functions=asked.answering.score_functions,
+        protocol=asked.protocol,
     )
 
 

@@ -20,7 +20,10 @@ from mtft.evaluation.averages import CellOf, averages, primary_metric
 from mtft.evaluation.comparisons import comparisons
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
 from mtft.evaluation.fewshot import shot_rows
+from mtft.evaluation.lengths import length_rows
 from mtft.evaluation.sample_table import read_samples, write_samples
+from mtft.evaluation.score_function_rows import score_function_rows
+from mtft.evaluation.score_functions import FREE, SUM
 from mtft.evaluation.slices import slice_rows
 
 SCHEMA = 1
@@ -117,6 +120,8 @@ class EvaluationResults:
             **_filled(
                 shots=shot_rows(self.samples, self.cells),
                 slices=slice_rows(cells, resampling, self.extras.get("mixture")),
+                lengths=length_rows(self.samples),
+                score_functions=score_function_rows(self.samples, self.cells),
             ),
         }
         cleaned: dict[str, Any] = _without_nan(content)
@@ -150,7 +155,8 @@ class EvaluationResults:
             raise RunError(f"Results must be of schema {SCHEMA}.", found=content.get("schema"), where=path)
         own = {
             "schema", "title", "created", "suite", "models", "languages", "tasks", "cells", "summary",
-            "averages", "comparisons", "unscored", "eval_cells", "shots", "slices",
+            "averages", "comparisons", "unscored", "eval_cells", "shots", "slices", "lengths",
+            "score_functions",
         }  # fmt: skip
         return cls(
             samples=tuple(read_samples(folder / SAMPLES)),
@@ -188,12 +194,17 @@ def _filled(**lists: list[dict[str, Any]]) -> dict[str, Any]:
     return {name: rows for name, rows in lists.items() if rows}
 
 
+_USUAL = {"shots": 0, "protocol": "", "min_new_tokens": 0, "score_function": SUM, "score_functions": FREE}
+
+
 def _without_default(cell: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in cell.items() if name != "shots" or value}
+    return {name: value for name, value in cell.items() if name not in _USUAL or value != _USUAL[name]}
 
 
 def _cell(row: dict[str, Any]) -> EvalCell:
-    return EvalCell(**{**row, "metrics": tuple(row["metrics"])})
+    return EvalCell(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    )
 
 
 def _languages(cells: Sequence[EvalCell]) -> dict[str, Any]:
@@ -228,6 +239,7 @@ def _cell_row(cell: TemplateCell, resampling: Resampling) -> dict[str, Any]:
         "n": len(cell.rows.ids),
         "n_groups": len(cell.groups),
         "n_unscored": cell.n_unscored,
+        "n_truncated": cell.n_truncated,
         "chance": cell.chance,
         "signature": cell.signature,
     }
@@ -254,6 +266,7 @@ def _summary_row(summary: SummaryCell, cell_of: CellOf) -> dict[str, Any]:
         "n": int(np.median([len(c.rows.ids) for c in summary.cells])),
         "n_groups": len({group for c in summary.cells for group in c.groups}),
         "n_unscored": sum(c.n_unscored for c in summary.cells),
+        "n_truncated": sum(c.n_truncated for c in summary.cells),
         "chance": chance,
         "majority": summary.majority,
         "seen": cell.seen,

@@ -21,9 +21,15 @@ _TYPES = {
     "loglikelihoods": pa.list_(pa.float64()),
     "shots": pa.int32(),
     "dropped_shots": pa.int32(),
+    "choice_tokens": pa.list_(pa.int32()),
+    "prior_loglikelihoods": pa.list_(pa.float64()),
+    "truncated_tokens": pa.int32(),
 }
 _JSON = ("scores", "slices")
-_NEEDED = {f.name for f in fields(Sample)} - {"signature", "shots", "dropped_shots", "slices"}
+_LATER = {
+    "signature", "shots", "dropped_shots", "slices", "choice_tokens", "prior_loglikelihoods", "truncated_tokens",
+}  # fmt: skip
+_NEEDED = {f.name for f in fields(Sample)} - _LATER
 SCHEMA = pa.schema([(f.name, _TYPES.get(f.name, pa.string())) for f in fields(Sample)])
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mtft.errors import SuiteError, TaskError, nearest
+from mtft.evaluation.answering import Answering
 from mtft.evaluation.cells import Asked, asked_of_mixture, asked_of_task, eval_cell
 from mtft.evaluation.drawing import cell_examples
 from mtft.evaluation.examples import EvalExample
 from mtft.evaluation.fewshot import Shots
 from mtft.evaluation.protocols import PROTOCOLS
+from mtft.evaluation.score_functions import FREE, SUM
 from mtft.evaluation.scorers import find_scorer
 from mtft.evaluation.trained_on import TrainedOn
 from mtft.languages import pretrained_codes
@@ -45,10 +47,13 @@ class SuiteTask:
         prompt_languages: Languages of templates to take; none named: all.
         metrics: Scorers instead of the card's.
         max_items_per_cell: Instead of the suite's.
+        protocol: Instead of the suite's.
         shots: Instead of the suite's, as are the next three.
         shots_seed: See `Suite`.
         shots_from: See `Suite`.
         shots_balanced: See `Suite`.
+        score_function: Instead of the suite's.
+        min_new_tokens: Instead of the suite's.
     """
 
     SHORTHAND: ClassVar[str] = "task"
@@ -60,10 +65,13 @@ class SuiteTask:
     prompt_languages: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     max_items_per_cell: int | None = None
+    protocol: str | None = None
     shots: int | None = None
     shots_seed: int | None = None
     shots_from: str | None = None
     shots_balanced: bool | None = None
+    score_function: str | None = None
+    min_new_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,11 +85,16 @@ class Suite:
         side: `test`, or `validation` for choosing checkpoints.
         seed: Of random choices in templates.
         max_items_per_cell: Most items per task and language, drawn by hash of the item group; None for all.
-        max_input_tokens: Longer prompts are unscored; None takes the protocol's limit.
+        max_input_tokens: Longer prompts lose the beginning of the column that their card names, or are unscored;
+        None takes the protocol's limit.
         shots: Answered examples before each prompt (`mtft.evaluation.fewshot`).
         shots_seed: Of their choice.
         shots_from: The side that they come from: `train`, `validation`, or `either` (train, else validation).
         shots_balanced: Whether each answer choice is the target of as many shots as any other.
+        score_function: What ranks answer choices (`mtft.evaluation.score_functions`); published protocols sum.
+        score_functions: Those whose accuracy is reported too; `pmi` asks each set of choices once more, after an empty
+            prompt.
+        min_new_tokens: Generated answers have at least so many tokens.
         tasks: The tasks; without any, the cells of `mixture`.
         mixture: The mixture against which cells are seen or held out.
         cells: Which of the mixture's cells: `report`, `trained`, `validation`.
@@ -103,6 +116,9 @@ class Suite:
     shots_seed: int = 0
     shots_from: str = "train"
     shots_balanced: bool = False
+    score_function: str = SUM
+    score_functions: tuple[str, ...] = FREE
+    min_new_tokens: int = 0
     tasks: tuple[SuiteTask, ...] = ()
     mixture: str | None = None
     cells: tuple[str, ...] = ("report", "trained")
@@ -131,7 +147,7 @@ class Suite:
     def _check(self) -> None:
         for what, name, options in (
             ("side", self.side, {"test", "validation"}),
-            *(("protocol", self.protocol, PROTOCOLS) for _ in range(self.protocol is not None)),
+            *(("protocol", e.protocol, PROTOCOLS) for e in (self, *self.tasks) if e.protocol is not None),
             *(("entry of `cells`", name, _SIDE_OF) for name in self.cells),
         ):
             if name not in options:
@@ -157,6 +173,7 @@ class Suite:
                 raise SuiteError("`max_items_per_cell` must be at least 1.", found=items, where=self.path)
         for task in (None, *self.tasks):
             self._shots(task).check(self.side, str(self.path))
+            self._answering(task).check(str(self.path))
 
     def with_items(self, max_items_per_cell: int | None) -> Suite:
         """The suite with another cap, for all its tasks; None leaves it as it is."""
@@ -164,6 +181,18 @@ class Suite:
             return self
         tasks = tuple(dataclasses.replace(task, max_items_per_cell=None) for task in self.tasks)
         return dataclasses.replace(self, max_items_per_cell=max_items_per_cell, tasks=tasks)
+
+    def with_protocol(self, protocol: str | None) -> Suite:
+        """The suite with no task's own protocol beside this one; None leaves it as it is.
+
+        Raises:
+            SuiteError: No protocol has that name.
+        """
+        if protocol is None:
+            return self
+        tasks = tuple(dataclasses.replace(task, protocol=None) for task in self.tasks)
+        dataclasses.replace(self, protocol=protocol)._check()
+        return dataclasses.replace(self, tasks=tasks)
 
     def with_shots(self, shots: int | None, side: str | None = None) -> Suite:
         """The suite with so many shots from that side for all its tasks; None leaves what it says.
@@ -179,6 +208,28 @@ class Suite:
         suite._check()
         return suite
 
+    def with_score_function(self, name: str | None) -> Suite:
+        """The suite with another score function for all its tasks; None leaves what it says.
+
+        Raises:
+            SuiteError: There is none of that name.
+        """
+        if name is None:
+            return self
+        tasks = tuple(dataclasses.replace(task, score_function=None) for task in self.tasks)
+        suite = dataclasses.replace(self, score_function=name, tasks=tasks)
+        suite._check()
+        return suite
+
+    def _answering(self, entry: SuiteTask | None) -> Answering:
+        """How answers of one task are made and ranked: as it says itself, else as the suite says."""
+        function, least = getattr(entry, "score_function", None), getattr(entry, "min_new_tokens", None)
+        return Answering(
+            self.score_function if function is None else function,
+            self.score_functions,
+            self.min_new_tokens if least is None else least,
+        )
+
     def _shots(self, entry: SuiteTask | None) -> Shots:
         """What stands before the prompts of one task: its own wishes before the suite's."""
         own = {name: getattr(entry, name, None) for name in SHOT_KEYS}
@@ -187,12 +238,20 @@ class Suite:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of everything in the file that decides what is evaluated."""
-        content = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("path", "title")}
+        """Hash of everything in the file that decides what is evaluated; not of what ranks the choices."""
+        left_out = ("path", "title", "score_function", "score_functions")
+        content = {k: v for k, v in dataclasses.asdict(self).items() if k not in left_out}
+        for mapping in (content, *content["tasks"]):
+            mapping.pop("score_function", None)
+            if not mapping["min_new_tokens"]:
+                del mapping["min_new_tokens"]
         if not any(self._shots(entry).count for entry in (None, *self.tasks)):
             for mapping in (content, *content["tasks"]):
                 for name in SHOT_KEYS:
                     del mapping[name]
+        for mapping in content["tasks"]:
+            if mapping["protocol"] is None:
+                del mapping["protocol"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def examples(
@@ -254,16 +313,32 @@ class Suite:
                 templates=self.templates,
                 max_items=self.max_items_per_cell,
             )
-            asked = [dataclasses.replace(cell, shots=self._shots(None)) for cell in cells]
+            shots, answering = self._shots(None), self._answering(None)
+            asked = [dataclasses.replace(cell, shots=shots, answering=answering) for cell in cells]
             self._refuse_overlap(asked, trained)
             return asked
         asked = []
         for entry in self.tasks:
             items = entry.max_items_per_cell or self.max_items_per_cell
             cells = asked_of_task(entry, index, collection, items, where=str(self.path))
-            asked += [dataclasses.replace(cell, shots=self._shots(entry)) for cell in cells]
+            shots, answering = self._shots(entry), self._answering(entry)
+            asked += [dataclasses.replace(cell, shots=shots, answering=answering) for cell in cells]
+        self._refuse_two_protocols(asked)
         self._refuse_overlap(asked, trained)
         return asked
+
+    def _refuse_two_protocols(self, asked: list[Asked]) -> None:
+        """A cell has one score, so one protocol."""
+        of_cell: dict[str, str] = {}
+        for each in asked:
+            wanted = each.protocol or "the suite's"
+            if of_cell.setdefault(each.task.key, wanted) != wanted:
+                raise SuiteError(
+                    "A cell must be scored under one protocol.",
+                    found=f"{each.task.key} under {of_cell[each.task.key]} and {wanted}",
+                    where=self.path,
+                    remedy="Write a suite for each protocol.",
+                )
 
     def _refuse_overlap(self, asked: list[Asked], trained: TrainedOn | None) -> None:
         """What selects checkpoints is never reported."""

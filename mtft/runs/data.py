@@ -84,6 +84,7 @@ def prepare_data(run: RunArguments) -> RunData:
     spec = spec.with_over_long(run.over_long, "--over_long")
     cells = spec.resolve(library.cards, library.templates)
     suite = Suite.load(run.suite or spec.name).with_items(run.max_items_per_cell) if run.evaluate else None
+    suite = suite.with_protocol(run.protocol) if suite else None
     problems = Problems(strict=run.strict)
     examples = (
         suite.examples(

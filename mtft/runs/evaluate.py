@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from mtft.evaluation import EngineSettings, Suite, TrainedOn
+from mtft.evaluation.vllm_generation import BACKENDS
 from mtft.reporting import write_report
 from mtft.runs.arguments import EvaluateArguments
 from mtft.runs.data import Library
 from mtft.runs.folder import SETTINGS, RunFolder, on_main_first, resolved_settings
+from mtft.runs.placement import Placement, check_choice
 from mtft.runs.pretraining import pretrained_languages
 from mtft.runs.provenance import reproduction
 from mtft.runs.scoring import score
@@ -27,7 +29,11 @@ def evaluate_model(arguments: EvaluateArguments) -> Path:
     """
     library = Library.open(arguments.prompts, arguments.data_root, strict=arguments.strict)
     suite = Suite.load(arguments.suite).with_items(arguments.max_items_per_cell)
-    suite = suite.with_shots(arguments.shots, arguments.shots_from)
+    suite = suite.with_shots(arguments.shots, arguments.shots_from).with_protocol(arguments.protocol)
+    suite = suite.with_score_function(arguments.score_function)
+    placement = Placement(arguments.quantization, arguments.device_map, arguments.partition_weights)
+    placement.check()
+    check_choice("generation_backend", arguments.generation_backend, BACKENDS)
     if arguments.seed is not None:
         suite = replace(suite, seed=arguments.seed)
     problems = Problems(strict=arguments.strict)
@@ -49,11 +55,17 @@ def evaluate_model(arguments: EvaluateArguments) -> Path:
         suite,
         examples,
         EngineSettings(
-            arguments.batch_tokens, suite.max_input_tokens, arguments.self_check, folder / "outputs"
+            arguments.batch_tokens,
+            suite.max_input_tokens,
+            arguments.self_check,
+            folder / "outputs",
+            arguments.reference,
         ),
         name=arguments.model_name,
         protocol=arguments.protocol or suite.protocol or ("trained" if own else None),
         revision=arguments.revision,
+        placement=placement,
+        generation_backend=arguments.generation_backend,
     )
     with on_main_first() as main:
         if main:

@@ -20,7 +20,7 @@ from mtft.evaluation import (
     cells_of,
     evaluate,
 )
-from mtft.evaluation import evaluator as evaluator_module
+from mtft.evaluation import runner as runner_module
 from mtft.evaluation.fingerprints import model_fingerprint
 from mtft.evaluation.output_cache import OutputCache
 from mtft.prompting import TemplateCollection
@@ -95,9 +95,9 @@ def test_self_check_passes_and_finds_a_wrong_engine(
 ) -> None:
     some = [e for e in examples if "accuracy" in e.cell.metrics][::9]
     evaluate(*tiny, some, "trained", EngineSettings(self_check=1))
-    score = evaluator_module.LikelihoodEngine.score
+    score = runner_module.LikelihoodEngine.score
     monkeypatch.setattr(
-        evaluator_module.LikelihoodEngine,
+        runner_module.LikelihoodEngine,
         "score",
         lambda self, batch: [[v + 0.1 for v in row] for row in score(self, batch)],
     )
@@ -129,7 +129,7 @@ def test_the_models_mode_is_put_back(tiny: Tiny, examples: list[EvalExample]) ->
 def test_a_killed_evaluation_goes_on_where_it_stopped(
     tiny: Tiny, examples: list[EvalExample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluator_module, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(runner_module, "CHUNK_SECONDS", 0.0)
     settings = EngineSettings(batch_tokens=2000, cache_folder=tmp_path)
     whole = evaluate(*tiny, examples, "trained")
 
