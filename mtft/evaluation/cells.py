@@ -47,6 +47,7 @@ class Asked:
         metrics: Scorers; none named: the card's.
         max_items: Most items; None for all.
         shots: What stands before each prompt.
+        splits: Published splits taken whole; none named: the suite's side.
     """
 
     task: Task
@@ -54,6 +55,7 @@ class Asked:
     metrics: tuple[str, ...] = ()
     max_items: int | None = None
     shots: Shots = NONE
+    splits: tuple[str, ...] = ()
 
 
 def asked_of_task(

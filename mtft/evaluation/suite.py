@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from mtft.errors import SuiteError, TaskError, nearest
 from mtft.evaluation.cells import Asked, asked_of_mixture, asked_of_task, eval_cell
+from mtft.evaluation.choosing import chosen, refuse_overlap
 from mtft.evaluation.drawing import cell_examples
 from mtft.evaluation.examples import EvalExample
 from mtft.evaluation.fewshot import Shots
@@ -22,6 +23,8 @@ from mtft.tasks.division import Side
 from mtft.tasks.schema import build, read_mapping
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mtft.mixing import MixtureCells
     from mtft.prompting import TemplateCollection
     from mtft.tasks import CardIndex, Problems, Sources
@@ -41,6 +44,8 @@ class SuiteTask:
         templates: Names of templates to take; none named: all.
         prompt_languages: Languages of templates to take; none named: all.
         metrics: Scorers instead of the card's.
+        splits: Published splits taken whole, in place of the side that the card's division gives: as published
+            scores were made. A mixture that trains on them is refused.
         max_items_per_cell: Instead of the suite's.
         shots: Instead of the suite's, as are the next three.
         shots_seed: See `Suite`.
@@ -56,6 +61,7 @@ class SuiteTask:
     templates: tuple[str, ...] = ()
     prompt_languages: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
     max_items_per_cell: int | None = None
     shots: int | None = None
     shots_seed: int | None = None
@@ -85,6 +91,8 @@ class Suite:
         trained_languages_per_task: Most trained cells of a task, for contrast; None for all.
         templates: Names of templates to take, in cells of the mixture; none named: the mixture's.
         pretrained_languages: Languages the base model was pretrained on, or `[all]`.
+        only_tasks: See `restricted_to`.
+        only_languages: See `restricted_to`.
         path: The file.
     """
 
@@ -105,6 +113,8 @@ class Suite:
     trained_languages_per_task: int | None = None
     templates: tuple[str, ...] = ()
     pretrained_languages: tuple[str, ...] = ()
+    only_tasks: tuple[str, ...] = field(default=(), metadata={"own": True})
+    only_languages: tuple[str, ...] = field(default=(), metadata={"own": True})
     path: Path = field(default=Path("suite.yaml"), metadata={"own": True})
 
     @classmethod
@@ -153,6 +163,14 @@ class Suite:
                 raise SuiteError("`max_items_per_cell` must be at least 1.", found=items, where=self.path)
         for task in (None, *self.tasks):
             self._shots(task).check(self.side, str(self.path))
+        for entry in self.tasks:
+            if entry.splits and self._shots(entry).count:
+                raise SuiteError(
+                    "Shots must come from another side than the one that is scored.",
+                    found=f"shots for whole splits ({', '.join(entry.splits)})",
+                    where=f"{self.path}: {entry.task}",
+                    remedy="Leave out `splits`, or write `shots: 0` for this task.",
+                )
 
     def with_items(self, max_items_per_cell: int | None) -> Suite:
         """The suite with another cap, for all its tasks; None leaves it as it is."""
@@ -160,6 +178,17 @@ class Suite:
             return self
         tasks = tuple(dataclasses.replace(task, max_items_per_cell=None) for task in self.tasks)
         return dataclasses.replace(self, max_items_per_cell=max_items_per_cell, tasks=tasks)
+
+    def restricted_to(self, tasks: Sequence[str] = (), languages: Sequence[str] = ()) -> Suite:
+        """The suite with the cells of these tasks and languages only; nothing named leaves it as it is.
+
+        Names that the suite does not have are found when its examples are made (`mtft.evaluation.choosing`).
+        """
+        return dataclasses.replace(
+            self,
+            only_tasks=tuple(tasks) or self.only_tasks,
+            only_languages=tuple(languages) or self.only_languages,
+        )
 
     def with_shots(self, shots: int | None, side: str | None = None) -> Suite:
         """The suite with so many shots from that side for all its tasks; None leaves what it says.
@@ -189,6 +218,10 @@ class Suite:
             for mapping in (content, *content["tasks"]):
                 for name in SHOT_KEYS:
                     del mapping[name]
+        for mapping in (content, *content["tasks"]):
+            for name in ("splits", "only_tasks", "only_languages"):
+                if not mapping.get(name):
+                    mapping.pop(name, None)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def examples(
@@ -237,23 +270,14 @@ class Suite:
                 templates=self.templates,
                 max_items=self.max_items_per_cell,
             )
-            return [dataclasses.replace(cell, shots=self._shots(None)) for cell in cells]
+            asked = [dataclasses.replace(cell, shots=self._shots(None)) for cell in cells]
+            return chosen(asked, self.only_tasks, self.only_languages, where=str(self.path))
         asked = []
         for entry in self.tasks:
             items = entry.max_items_per_cell or self.max_items_per_cell
             cells = asked_of_task(entry, index, collection, items, where=str(self.path))
-            asked += [dataclasses.replace(cell, shots=self._shots(entry)) for cell in cells]
-        self._refuse_overlap(asked, trained)
+            shots = self._shots(entry)
+            asked += [dataclasses.replace(cell, shots=shots, splits=entry.splits) for cell in cells]
+        asked = chosen(asked, self.only_tasks, self.only_languages, where=str(self.path))
+        refuse_overlap(asked, trained, self.side, where=self.path)
         return asked
-
-    def _refuse_overlap(self, asked: list[Asked], trained: MixtureCells | None) -> None:
-        """What selects checkpoints is never reported."""
-        selecting = {task.key for task in trained.validation} if trained is not None else set()
-        both = sorted({a.task.key for a in asked} & selecting)
-        if both and self.side == "test":
-            raise SuiteError(
-                "A cell that selects checkpoints must not be reported.",
-                found=", ".join(both),
-                where=self.path,
-                remedy="Leave it out of the suite, or out of the mixture's `held_out.validation`.",
-            )

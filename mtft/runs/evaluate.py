@@ -26,6 +26,7 @@ def evaluate_model(arguments: EvaluateArguments) -> Path:
     library = Library.open(arguments.prompts, arguments.data_root, strict=arguments.strict)
     suite = Suite.load(arguments.suite).with_items(arguments.max_items_per_cell)
     suite = suite.with_shots(arguments.shots, arguments.shots_from)
+    suite = suite.restricted_to(arguments.tasks, arguments.languages)
     if arguments.seed is not None:
         suite = replace(suite, seed=arguments.seed)
     problems = Problems(strict=arguments.strict)
