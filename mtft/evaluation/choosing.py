@@ -33,9 +33,7 @@ def chosen(
     named = {code for name in languages for code in (name, _canonical(name))}
     _check(languages, _languages, asked, "language", where)
     kept = [
-        a
-        for a in asked
-        if (not tasks or a.task.name in tasks) and (not languages or _languages(a) & named)
+        a for a in asked if (not tasks or a.task.name in tasks) and (not languages or _languages(a) & named)
     ]
     if not kept:
         raise SuiteError(
