@@ -250,19 +250,31 @@ class Suite:
         trained = spec.resolve(index, collection) if spec else None
         found: list[EvalExample] = []
         side: Side = "test" if self.side == "test" else "validation"
-        for asked in self._asked(index, collection, trained):
+        for asked in self.asked(index, collection, trained):
             cell = eval_cell(asked, trained, self.pretrained_languages)
             found += cell_examples(asked, cell, side, sources, problems, seed=self.seed)
         if not found:
             raise SuiteError("A suite must have at least one example.", found="none", where=self.path)
         return found
 
-    def _asked(
-        self, index: CardIndex, collection: TemplateCollection, trained: MixtureCells | None
+    def asked(
+        self, index: CardIndex, collection: TemplateCollection, trained: MixtureCells | None = None
     ) -> list[Asked]:
-        """Tasks (one language each) with the suite's wishes for them."""
+        """The suite's cells with its wishes for them, before any row is read.
+
+        Args:
+            index: The task cards.
+            collection: The templates.
+            trained: The cells of the mixture that is trained on.
+
+        Raises:
+            SuiteError: A cell trains or selects checkpoints, a task or language to restrict to is none of the
+                suite's, or a suite of a mixture's cells is given none.
+            MtftError: A task, language or template is unknown; the nearest names are given.
+        """
         if not self.tasks:
-            assert trained is not None  # `_check`: no tasks, then a mixture
+            if trained is None:
+                raise SuiteError("A suite of a mixture's cells needs the mixture.", where=self.path)
             cells = asked_of_mixture(
                 trained,
                 self.cells,
