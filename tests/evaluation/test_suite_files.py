@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mtft.evaluation import Suite
@@ -10,7 +12,7 @@ from mtft.evaluation.metrics import METRICS
 from mtft.mixing import MixtureSpec
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder
-from mtft.tasks import CardIndex, TaskCard
+from mtft.tasks import CardIndex, Problems, Sources, TaskCard
 
 INDEX = CardIndex.load([builtin_folder("prompts")])
 COLLECTION = TemplateCollection.builtin()
@@ -76,3 +78,27 @@ def test_choosing_checkpoints_of_xp3_looks_at_nothing_that_trains_or_is_reported
         trained = {entry.task for entry in spec.entries} - set(held)
         assert not {c.name for c in cards} & trained
         assert set(held) <= {c.name for c in cards}
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "tasks", "languages"),
+    [
+        ("xp3_heldout", ["xcopa", "xwinograd"], ["qu", "zh", "pt"]),
+        ("xp3_validation", [], ["sw", "jv", "yo", "en"]),
+        ("tagging", [], ["ha", "zu"]),
+        ("ranking", [], []),
+        ("qa", ["xquad"], ["th", "zh", "ar"]),
+        ("translation", ["nusax_mt"], ["bug"]),
+    ],
+)
+def test_the_local_part_of_a_suite_has_rows(
+    name: str, tasks: list[str], languages: list[str], data_root: Path
+) -> None:
+    problems = Problems()
+    suite = Suite.load(name).with_items(3).restricted_to(tasks, languages)
+    found = suite.examples(INDEX, COLLECTION, Sources(data_root=data_root), problems)
+    asked = {a.task.key for a in suite.asked(INDEX, COLLECTION)}
+    assert len(problems) == 0
+    assert {f"{e.cell.task}:{e.cell.config}" for e in found} == asked
+    assert all(e.example.inputs and e.example.targets for e in found)
