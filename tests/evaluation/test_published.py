@@ -294,6 +294,14 @@ def test_broken_and_double_keys(tmp_path: Path) -> None:
         Reference.load(tmp_path / "absent.json")
 
 
+def test_the_guides_example_is_a_reference(tmp_path: Path) -> None:
+    guide = Path(__file__).parents[2] / "docs" / "published.md"
+    (tmp_path / "r.json").write_text(guide.read_text(encoding="utf-8").split("```")[1], encoding="utf-8")
+    made = Reference.load(tmp_path / "r.json")
+    rows = rows_of(cell_samples(), known=[replace(made, n_templates=5)])
+    assert [(row["model"], row["value"], row["comparable"]) for row in rows] == [("A", 0.51, True)]
+
+
 def test_every_reference_names_tasks_configurations_and_splits_that_exist() -> None:
     cards = CardIndex.load([builtin_folder("prompts")])
     found = 0
