@@ -116,7 +116,9 @@ _SCRIPT_NAMES = {
     "Tfng": "Tifinagh script",
 }
 _SCRIPT = re.compile(r"^[A-Z][a-z]{3}$")
-_PRIVATE = re.compile(r"^q[a-t][a-z]$")  # ISO 639-2 leaves these to their users; the micro-world's languages have them
+_PRIVATE = re.compile(
+    r"^q[a-t][a-z]$"
+)  # ISO 639-2 leaves these to their users; the micro-world's languages have them
 
 
 @lru_cache

@@ -44,6 +44,8 @@ def evaluate(
         str | None, typer.Option(help="Scoring protocol; default: the suite's, else the model family's.")
     ] = None,
     max_items_per_cell: Annotated[int | None, typer.Option(help="Default: the suite's own.")] = None,
+    tasks: Annotated[list[str], typer.Option(help="Only these of the suite's tasks; may be repeated.")] = [],  # noqa: B006  # typer copies it
+    languages: Annotated[list[str], typer.Option(help="Only these languages of them; may be repeated.")] = [],  # noqa: B006  # typer copies it
     shots: Annotated[
         int | None, typer.Option(help="Answered examples before each prompt; default: the suite's own.")
     ] = None,
@@ -87,6 +89,8 @@ def evaluate(
             prompts=[str(folder) for folder in prompts],
             protocol=protocol,
             max_items_per_cell=max_items_per_cell,
+            tasks=tasks,
+            languages=languages,
             shots=shots,
             shots_from=shots_from,
             batch_tokens=batch_tokens,

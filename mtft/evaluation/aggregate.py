@@ -98,7 +98,7 @@ class TemplateCell:
     @cached_property
     def n_unscored(self) -> int:
         """Samples without scores; in rankings also queries without a relevant candidate."""
-        queries = {s.item_group for s in self.scored} if self.metric.name in ("ndcg", "mrr") else set()
+        queries = {s.item_group for s in self.scored} if self.metric.by_query else set()
         return len(self.samples) - len(self.scored) + len(queries - set(self.rows.ids))
 
     @cached_property

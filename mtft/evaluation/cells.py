@@ -53,6 +53,7 @@ class Asked:
         shots: What stands before each prompt.
         answering: How answers are made and ranked.
         protocol: Scoring protocol; none named: the suite's.
+        splits: Published splits taken whole; none named: the suite's side.
     """
 
     task: Task
@@ -62,6 +63,7 @@ class Asked:
     shots: Shots = NONE
     answering: Answering = PLAIN
     protocol: str = ""
+    splits: tuple[str, ...] = ()
 
 
 def asked_of_task(

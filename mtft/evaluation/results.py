@@ -17,6 +17,7 @@ import numpy as np
 from mtft.errors import RunError
 from mtft.evaluation.aggregate import Resampling, SummaryCell, TemplateCell, summarise, template_cells
 from mtft.evaluation.averages import CellOf, averages, primary_metric
+from mtft.evaluation.comparability import published_rows
 from mtft.evaluation.comparisons import comparisons
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
 from mtft.evaluation.fewshot import shot_rows
@@ -118,6 +119,7 @@ class EvaluationResults:
             "eval_cells": [_without_default(asdict(cell)) for cell in self.cells],
             **self.extras,
             **_filled(
+                published=published_rows(summaries, self.suite, cell_of),
                 shots=shot_rows(self.samples, self.cells),
                 slices=slice_rows(cells, resampling, self.extras.get("mixture")),
                 lengths=length_rows(self.samples),
@@ -155,7 +157,7 @@ class EvaluationResults:
             raise RunError(f"Results must be of schema {SCHEMA}.", found=content.get("schema"), where=path)
         own = {
             "schema", "title", "created", "suite", "models", "languages", "tasks", "cells", "summary",
-            "averages", "comparisons", "unscored", "eval_cells", "shots", "slices", "lengths",
+            "averages", "comparisons", "unscored", "eval_cells", "published", "shots", "slices", "lengths",
             "score_functions",
         }  # fmt: skip
         return cls(

@@ -34,6 +34,16 @@ class TrainedOn:
     languages: frozenset[str]
     selecting: frozenset[str]
 
+    @property
+    def tasks(self) -> frozenset[str]:
+        """Names of the tasks that are trained on."""
+        return frozenset(key.rpartition(":")[0] for key in self.keys)
+
+    @property
+    def selecting_tasks(self) -> frozenset[str]:
+        """Names of the tasks that checkpoints were chosen on."""
+        return frozenset(key.rpartition(":")[0] for key in self.selecting)
+
     @classmethod
     def of_cells(cls, name: str, cells: MixtureCells) -> TrainedOn:
         """Of a resolved mixture."""

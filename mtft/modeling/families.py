@@ -120,7 +120,9 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
         """The last hidden states, (slots, width), for embedded tokens of that shape."""
         body, dtype = self.transformer, _compute_dtype(tokens)
         alibi = alibi_bias(body, layout, dtype)
-        behind = () if trees is None else behind_prompts(layout, trees, alibi_slopes(body, alibi.device), dtype)
+        behind = (
+            () if trees is None else behind_prompts(layout, trees, alibi_slopes(body, alibi.device), dtype)
+        )
         hidden = body.word_embeddings_layernorm(tokens[None])
         mask = SegmentMask(layout, layout, causal=True, trees=behind)
         for block in body.h:
@@ -213,7 +215,9 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         source, target = lay_out_both(trees.prompt_segments(), segments, device)
         tokens = self.encoder.embed_tokens(_on(trees.prompts, device)[source.token])
         start = self.config.decoder_start_token_id
-        read = _on(trees.node_tokens(self.config.pad_token_id if start is None else start), device)[target.token]
+        read = _on(trees.node_tokens(self.config.pad_token_id if start is None else start), device)[
+            target.token
+        ]
         encoded = _through(self.encoder, tokens, SegmentMask(source, source, causal=False))
         among = self.decoder.block[0].layer[0].SelfAttention
         biases = decoder_biases(among, target, trees, _compute_dtype(tokens))

@@ -162,6 +162,13 @@ class EvaluateArguments:
         default=None, metadata={"help": "Scoring protocol; default: the suite's, else the model family's."}
     )
     max_items_per_cell: int | None = field(default=None, metadata={"help": "Default: the suite's own."})
+    tasks: list[str] = field(
+        default_factory=list, metadata={"help": "Only these of the suite's tasks; default: all."}
+    )
+    languages: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Only these languages of them, by code or configuration; default: all."},
+    )
     batch_tokens: int = field(default=8192, metadata={"help": "Tokens per batch."})
     shots: int | None = field(
         default=None, metadata={"help": "Answered examples before each prompt; default: the suite's own."}

@@ -31,6 +31,7 @@ def evaluate_model(arguments: EvaluateArguments) -> Path:
     suite = Suite.load(arguments.suite).with_items(arguments.max_items_per_cell)
     suite = suite.with_shots(arguments.shots, arguments.shots_from).with_protocol(arguments.protocol)
     suite = suite.with_score_function(arguments.score_function)
+    suite = suite.restricted_to(arguments.tasks, arguments.languages)
     placement = Placement(arguments.quantization, arguments.device_map, arguments.partition_weights)
     placement.check()
     check_choice("generation_backend", arguments.generation_backend, BACKENDS)

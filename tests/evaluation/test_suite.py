@@ -77,18 +77,6 @@ def test_unknown_names_give_the_nearest(
             build(suite, index, collection)
 
 
-def test_every_built_in_suite_loads_and_names_real_things(
-    index: CardIndex, collection: TemplateCollection
-) -> None:
-    found = sorted((builtin_folder("eval") / "suites").rglob("*.yaml"))
-    assert len(found) >= 3
-    for path in found:
-        suite = Suite.load(path)
-        assert suite.name == path.stem
-        mixed = MixtureSpec.load(suite.mixture).resolve(index, collection) if suite.mixture else None
-        assert suite._asked(index, collection, mixed, None)
-
-
 @pytest.fixture(scope="module")
 def mini(index: CardIndex, collection: TemplateCollection) -> list[EvalExample]:
     return build(Suite.load("mini_xp3").with_items(20), index, collection)

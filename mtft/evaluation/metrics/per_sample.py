@@ -10,6 +10,7 @@ import numpy as np
 
 from mtft.evaluation.examples import Sample
 from mtft.evaluation.metrics.base import Rows, per_row
+from mtft.evaluation.ranking import placements
 from mtft.statistics import FloatArray, ratio
 
 
@@ -49,3 +50,34 @@ def per_query(
         return Rows(known, known, statistics)
 
     return rows
+
+
+def overall_auc_rows(samples: Sequence[Sample]) -> Rows:
+    """Per query what `overall_auc_value` needs, so that queries can be resampled together.
+
+    Columns: the placements of its relevant candidates and their number, those of the others and their number,
+    the AUC of all queries and 1.
+    """
+    relevant = np.array([s.scores["relevance"] > 0 for s in samples], dtype=bool)
+    if relevant.all() or not relevant.any():  # no pair to compare
+        return Rows([], [], np.empty((0, 6)))
+    places = placements(relevant, np.array([s.scores["margin"] for s in samples], dtype=np.float64))
+    table = np.stack([places * relevant, relevant, places * ~relevant, ~relevant], axis=1)
+    queries, place_of = np.unique([s.item_group for s in samples], return_inverse=True)
+    sums = np.zeros((len(queries), 6))
+    np.add.at(sums[:, :4], place_of, table)
+    sums[:, 4:] = places[relevant].mean(), 1.0
+    names = [str(query) for query in queries]
+    return Rows(names, names, sums)
+
+
+def overall_auc_value(sums: FloatArray) -> FloatArray:
+    """The AUC over all candidates of all queries, of summed (..., 6) statistics.
+
+    Exact for all queries together; in resamples the first-order expansion around it, whose variance is that of
+    clustered ROC data: mean placement of relevant candidates + that of the others - AUC.
+
+    Source: Obuchowski 1997, "Nonparametric analysis of clustered ROC curve data", Biometrics 53.
+    """
+    parts = [ratio(sums[..., at : at + 2]) for at in (0, 2, 4)]
+    return np.asarray(np.clip(parts[0] + parts[1] - parts[2], 0.0, 1.0), dtype=np.float64)
