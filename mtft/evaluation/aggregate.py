@@ -176,7 +176,7 @@ class TemplateCell:
         return percentiles(self.metric, self.value, samples, len(self.group_codes))
 
 
-def percentiles(metric: Metric, value: float, samples: FloatArray, n_groups: int) -> Interval:
+def percentiles(metric: Metric, value: float, samples: FloatArray, n_groups: float) -> Interval:
     """The value with percentiles of its replicates; Wilson's with one trial per group where all agree."""
     found = percentile_interval(value, samples, n_clusters=n_groups)
     if not np.isfinite(value) or found.high - found.low > 1e-9 * metric.top:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mtft.evaluation.aggregate import Place, SummaryCell
+from mtft.evaluation.aggregate import Place, SummaryCell, percentiles
 from mtft.evaluation.examples import EvalCell
 from mtft.evaluation.metrics import METRICS
 from mtft.statistics import (
@@ -18,11 +18,12 @@ from mtft.statistics import (
     FloatArray,
     Interval,
     above_chance,
+    difference_interval,
     effective_clusters,
+    error_interval,
     macro_average,
     micro_average,
-    percentile_interval,
-    wilson_interval,
+    replicate_error,
 )
 
 CellOf = Mapping[tuple[str, str], EvalCell]
@@ -57,7 +58,6 @@ GROUPS: dict[str, Holds] = {
     **{f"language_{one}_cluster_{two}": _crossed(one, two) for one in _LANGUAGES for two in _CLUSTERS},
 }
 NORMALISED = "accuracy_above_chance"
-_CERTAIN = 1e-9  # narrower than this, all resamples agree
 _RULE = f"medians over templates; {MACRO_RULE}; 95 % interval from resampled item groups"
 _NORMALISED_RULE = f"(accuracy - chance) / (1 - chance) per cell; {_RULE}"
 
@@ -140,7 +140,7 @@ def _row(
     rule: str,
 ) -> dict[str, Any]:
     tasks = [s.place.task for s in chosen]
-    found = _interval(values, replicates, chosen)
+    found = _interval(metric, values, replicates, chosen)
     return {
         "model": model,
         "group": group,
@@ -162,21 +162,25 @@ def _size(summary: SummaryCell) -> float:
     return float(np.median([len(cell.rows.ids) for cell in summary.cells]))
 
 
-def _interval(values: FloatArray, replicates: FloatArray, chosen: Sequence[SummaryCell]) -> Interval:
-    """The macro average with percentiles of its replicates, as far out as the tasks' items allow."""
-    tasks, top = np.array([s.place.task for s in chosen]), chosen[0].metric.top
+def _interval(
+    metric: str, values: FloatArray, replicates: FloatArray, chosen: Sequence[SummaryCell]
+) -> Interval:
+    """The macro average with its limits, as far out as the tasks' items allow.
+
+    Means have them from the replicates' error, centred on the estimate: replicates of a median lean to one
+    side, and in an average over many cells that would outweigh chance. Other metrics have percentiles.
+    """
+    tasks = np.array([s.place.task for s in chosen])
     groups, variances = [], []
     for task in np.unique(tasks):
         of = np.flatnonzero(tasks == task).tolist()
         groups.append(len(np.unique(np.concatenate([chosen[n].groups for n in of]))))
         variances.append(float(np.nanvar(replicates[of].mean(axis=0))))
+    worth = effective_clusters(variances, groups)
+    value = float(macro_average(values, tasks.tolist()))
     average = macro_average(replicates, tasks.tolist())
-    found = percentile_interval(
-        float(macro_average(values, tasks.tolist())),
-        average,
-        n_clusters=effective_clusters(variances, groups),
-    )
-    if found.high - found.low >= _CERTAIN * top or not 0 <= found.value <= top:
-        return found
-    _, low, high = wilson_interval(found.value / top, sum(groups))
-    return found._replace(low=low * top, high=high * top)
+    if metric == NORMALISED:
+        return difference_interval(value, average, worth)
+    if chosen[0].metric.is_mean:
+        return error_interval(value, replicate_error(average, worth), worth)
+    return percentiles(chosen[0].metric, value, average, worth)

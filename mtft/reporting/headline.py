@@ -6,11 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mtft.reporting.results import CellKey, Results, Summary
-from mtft.reporting.wording import HELD_OUT, plural
+from mtft.reporting.results import CellKey, Comparison, Results, Summary
+from mtft.reporting.wording import HELD_OUT, LESS_IS_BETTER, Scales, plural
 
 YES_SHARE = 0.5
 PARTLY_SHARE = 0.1
+MIN_GAIN = 2.0
+"""Points of 100 that a score without a chance level must gain over the base model before it counts."""
 KINDS = tuple(HELD_OUT)
 
 
@@ -64,8 +66,9 @@ class Tally:
 
 def judge(results: Results) -> tuple[Judged, ...]:
     """Every held-out cell that the finetuned model was scored on, in the report's order."""
-    rows = (results.at(results.focus, key) for key in results.keys)
-    return tuple(_judged(row, results) for row in rows if row and row.held_out and row.median is not None)
+    rows, scales = (results.at(results.focus, key) for key in results.keys), Scales(results)
+    held_out = (row for row in rows if row and row.held_out and row.median is not None)
+    return tuple(_judged(row, results, scales) for row in held_out)
 
 
 def control_of(results: Results, key: CellKey) -> Mapping[str, Any] | None:
@@ -79,25 +82,39 @@ def is_about(control: Mapping[str, Any], key: CellKey) -> bool:
     return all(given[name] in ("", value) for name, value in key._asdict().items())
 
 
-def _judged(row: Summary, results: Results) -> Judged:
+def _judged(row: Summary, results: Results, scales: Scales) -> Judged:
     control = control_of(results, row.key)
     return Judged(
         row=row,
         above_chance=None if row.chance is None else row.above_chance,
-        above_base=_beats_base(row, results),
+        above_base=_beats_base(row, results, scales),
         counts=bool(control["counts"]) if control and control.get("counts") is not None else None,
     )
 
 
-def _beats_base(row: Summary, results: Results) -> bool | None:
-    """By the paired interval where there is one, else by the cell's interval against the base's median."""
+def _beats_base(row: Summary, results: Results, scales: Scales) -> bool | None:
+    """By the interval of the gain; without a chance level, the gain must also be of `MIN_GAIN` points.
+
+    A model that hardly answers at all scores next to nothing on free text, and any change of its output is
+    then a difference that many items can establish: one word right is no generalisation.
+    """
     base = results.at(results.base, row.key)
     if base is None or base.median is None or row.median is None:
         return None
-    paired = results.comparison(row.key)
-    if paired is not None and paired.low is not None:
-        return paired.low > 0
-    return (row.low if row.low is not None else row.median) > base.median
+    gain, low = _gain(row, base, results.comparison(row.key))
+    return low > 0 and (row.chance is not None or scales.points(row.metric, gain) >= MIN_GAIN)
+
+
+def _gain(row: Summary, base: Summary, paired: Comparison | None) -> tuple[float, float]:
+    """The gain over the base and its lower limit: paired where it is, else the cell's against the base's median."""
+    median, bar = row.median or 0.0, base.median or 0.0
+    limits = (row.low, row.high)
+    found = [median - bar, *((median if limit is None else limit) - bar for limit in limits)]
+    if paired is not None and paired.low is not None and paired.high is not None:
+        found = [median - bar if paired.difference is None else paired.difference, paired.low, paired.high]
+    if row.metric in LESS_IS_BETTER:
+        return -found[0], -found[2]
+    return found[0], found[1]
 
 
 def _count(marks: Iterable[bool | None]) -> tuple[int, int]:

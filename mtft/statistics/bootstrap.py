@@ -53,7 +53,7 @@ def replicates(sums: FloatArray, weights: NDArray[np.uint8], statistic: Statisti
     return statistic(total.reshape(len(weights), *sums.shape[1:]))
 
 
-def replicate_error(samples: FloatArray, n_clusters: int) -> float:
+def replicate_error(samples: FloatArray, n_clusters: float) -> float:
     """Standard error of an estimate, from its replicates (B,) over G clusters.
 
     Their standard deviation times sqrt(G / (G − 1)): resampling varies like the clusters at hand, which lie

@@ -113,7 +113,7 @@ def clustered_interval(values: ArrayLike, clusters: ArrayLike, *, level: float =
     return error_interval(float(rows.mean()), error, groups, level=level)
 
 
-def error_interval(value: float, error: float, n_clusters: int, *, level: float = 0.95) -> Interval:
+def error_interval(value: float, error: float, n_clusters: float, *, level: float = 0.95) -> Interval:
     """Interval of a score in [0, 1] with a known standard error, such as a clustered or a bootstrap one.
 
     The error SE gives an effective number of rows n* = p(1 − p) / SE², which Wilson's interval uses with
@@ -135,7 +135,7 @@ def error_interval(value: float, error: float, n_clusters: int, *, level: float 
     return wilson_interval(value, trials, level=level, quantile=student_quantile(n_clusters, level))
 
 
-def effective_trials(value: float, error: float, n_clusters: int) -> float:
+def effective_trials(value: float, error: float, n_clusters: float) -> float:
     """n* = p(1 − p) / SE², the independent trials that would have this error; G where the error says nothing.
 
     Example: a share of 0.5 with an error of 0.05 is worth 100 trials.
@@ -145,7 +145,7 @@ def effective_trials(value: float, error: float, n_clusters: int) -> float:
 
 
 def detectable_score(
-    chance: float, value: float, error: float, n_clusters: int, *, level: float = 0.95
+    chance: float, value: float, error: float, n_clusters: float, *, level: float = 0.95
 ) -> float | None:
     """The smallest score whose interval would lie above chance with as many effective trials as `value` has.
 
@@ -168,7 +168,7 @@ def detectable_score(
     return float(bound) if bound < 1 else None
 
 
-def student_quantile(n_clusters: int, level: float = 0.95) -> float:
+def student_quantile(n_clusters: float, level: float = 0.95) -> float:
     """Student's two-sided quantile for G clusters; the normal one where there is a single cluster."""
     if n_clusters < 2:
         return normal_quantile(level)

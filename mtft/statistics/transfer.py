@@ -11,7 +11,7 @@ from mtft.statistics.intervals import FloatArray, Interval, student_quantile, wi
 
 
 def difference_interval(
-    difference: float, samples: FloatArray, n_clusters: int, *, top: float = 1.0, level: float = 0.95
+    difference: float, samples: FloatArray, n_clusters: float, *, top: float = 1.0, level: float = 0.95
 ) -> Interval:
     """Interval of the difference of two scores of at most `top`, from its replicates.
 
