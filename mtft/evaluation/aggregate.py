@@ -261,8 +261,9 @@ class SummaryCell:
         """The smallest median that this many items could tell apart from chance."""
         if self.chance is None or not len(self.groups):
             return None
-        error = replicate_error(self.replicates, len(self.groups))
-        return detectable_score(self.chance, self.interval.value, error, len(self.groups))
+        value, groups = self.interval.value, len(self.groups)
+        error = replicate_error(value, self.replicates, groups)
+        return detectable_score(self.chance, value, error, groups)
 
     @cached_property
     def consistency(self) -> float | None:
@@ -308,7 +309,7 @@ def _summary(model: str, place: Place, cells: Sequence[TemplateCell], resampling
     weights = resampling.weights(scored[0].samples.names("item_group", groups))
     value, samples = median_over_templates(sums, weights, metric.value)
     if metric.is_mean:
-        found = error_interval(value, replicate_error(samples, len(groups)), len(groups))
+        found = error_interval(value, replicate_error(value, samples, len(groups)), len(groups))
     else:
         found = percentiles(metric, value, samples, len(groups))
     return SummaryCell(model, place, tuple(cells), groups, sums, samples, found)

@@ -182,5 +182,5 @@ def _interval(
     if metric == NORMALISED:
         return difference_interval(value, average, worth)
     if chosen[0].metric.is_mean:
-        return error_interval(value, replicate_error(average, worth), worth)
+        return error_interval(value, replicate_error(value, average, worth), worth)
     return percentiles(chosen[0].metric, value, average, worth)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mtft.reporting.results import CellKey, Comparison, Results, Summary
-from mtft.reporting.wording import HELD_OUT, LESS_IS_BETTER, Scales, plural
+from mtft.reporting.wording import HELD_OUT, LESS_IS_BETTER, POINTS, plural
 
 YES_SHARE = 0.5
 PARTLY_SHARE = 0.1
@@ -66,9 +66,8 @@ class Tally:
 
 def judge(results: Results) -> tuple[Judged, ...]:
     """Every held-out cell that the finetuned model was scored on, in the report's order."""
-    rows, scales = (results.at(results.focus, key) for key in results.keys), Scales(results)
-    held_out = (row for row in rows if row and row.held_out and row.median is not None)
-    return tuple(_judged(row, results, scales) for row in held_out)
+    rows = (results.at(results.focus, key) for key in results.keys)
+    return tuple(_judged(row, results) for row in rows if row and row.held_out and row.median is not None)
 
 
 def control_of(results: Results, key: CellKey) -> Mapping[str, Any] | None:
@@ -82,17 +81,17 @@ def is_about(control: Mapping[str, Any], key: CellKey) -> bool:
     return all(given[name] in ("", value) for name, value in key._asdict().items())
 
 
-def _judged(row: Summary, results: Results, scales: Scales) -> Judged:
+def _judged(row: Summary, results: Results) -> Judged:
     control = control_of(results, row.key)
     return Judged(
         row=row,
         above_chance=None if row.chance is None else row.above_chance,
-        above_base=_beats_base(row, results, scales),
+        above_base=_beats_base(row, results),
         counts=bool(control["counts"]) if control and control.get("counts") is not None else None,
     )
 
 
-def _beats_base(row: Summary, results: Results, scales: Scales) -> bool | None:
+def _beats_base(row: Summary, results: Results) -> bool | None:
     """By the interval of the gain; without a chance level, the gain must also be of `MIN_GAIN` points.
 
     A model that hardly answers at all scores next to nothing on free text, and any change of its output is
@@ -102,7 +101,8 @@ def _beats_base(row: Summary, results: Results, scales: Scales) -> bool | None:
     if base is None or base.median is None or row.median is None:
         return None
     gain, low = _gain(row, base, results.comparison(row.key))
-    return low > 0 and (row.chance is not None or scales.points(row.metric, gain) >= MIN_GAIN)
+    points = gain if row.metric in POINTS else 100 * gain
+    return low > 0 and (row.chance is not None or points >= MIN_GAIN)
 
 
 def _gain(row: Summary, base: Summary, paired: Comparison | None) -> tuple[float, float]:

@@ -53,19 +53,23 @@ def replicates(sums: FloatArray, weights: NDArray[np.uint8], statistic: Statisti
     return statistic(total.reshape(len(weights), *sums.shape[1:]))
 
 
-def replicate_error(samples: FloatArray, n_clusters: float) -> float:
+def replicate_error(value: float, samples: FloatArray, n_clusters: float) -> float:
     """Standard error of an estimate, from its replicates (B,) over G clusters.
 
-    Their standard deviation times sqrt(G / (G − 1)): resampling varies like the clusters at hand, which lie
-    closer to their own mean than to the true one. Infinite for one cluster, nan without replicates.
+    The root of their mean squared distance from the estimate, so that where replicates lean to one side, as
+    those of a median between unequal neighbours do, their bias counts; times sqrt(G / (G − 1)), since
+    resampling varies like the clusters at hand, which lie closer to their own mean than to the true one.
+    Infinite for one cluster, nan without replicates.
 
-    Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 6; the factor: Hesterberg
-    2015, "What Teachers Should Know About the Bootstrap", The American Statistician 69.
+    Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 10 (root mean square error);
+    the factor: Hesterberg 2015, "What Teachers Should Know About the Bootstrap", The American Statistician 69.
     """
     finite = samples[np.isfinite(samples)]
     if not len(finite):
         return float("nan")
-    return float(finite.std() * np.sqrt(n_clusters / (n_clusters - 1))) if n_clusters > 1 else float("inf")
+    if not n_clusters > 1:
+        return float("inf")
+    return float(np.sqrt(((finite - value) ** 2).mean() * n_clusters / (n_clusters - 1)))
 
 
 def percentile_interval(

@@ -69,8 +69,8 @@ def cluster_sums(values: ArrayLike, clusters: ArrayLike) -> tuple[NDArray[np.flo
     rows = np.asarray(values, dtype=np.float64)
     _, position = np.unique(np.asarray(clusters), return_inverse=True)
     counts = np.bincount(position).astype(np.float64)
-    columns = rows.reshape(len(rows), -1).T
-    sums = np.array([np.bincount(position, column, len(counts)) for column in columns]).T
+    columns = rows.reshape(len(rows), int(np.prod(rows.shape[1:]))).T
+    sums = np.array([np.bincount(position, column, len(counts)) for column in columns], dtype=np.float64).T
     return sums.reshape(len(counts), *rows.shape[1:]), counts
 
 

@@ -29,7 +29,7 @@ def difference_interval(
     Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 12 (Student's interval with
     the bootstrap's standard error).
     """
-    error = replicate_error(samples, n_clusters)
+    error = replicate_error(difference, samples, n_clusters)
     if not np.isfinite(difference) or np.isnan(error):
         return Interval(difference, float("nan"), float("nan"))
     if not np.isfinite(error) or error < 1e-9 * top:
