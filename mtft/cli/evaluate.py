@@ -56,6 +56,8 @@ def evaluate(
         str | None, typer.Option(help="Scoring protocol; default: the suite's, else the model family's.")
     ] = None,
     max_items_per_cell: MaxItems = None,
+    tasks: Annotated[list[str], typer.Option(help="Only these of the suite's tasks; may be repeated.")] = [],  # noqa: B006  # typer copies it
+    languages: Annotated[list[str], typer.Option(help="Only these languages of them; may be repeated.")] = [],  # noqa: B006  # typer copies it
     shots: NumShots = None,
     shots_from: ShotsFrom = None,
     batch_tokens: Annotated[int, typer.Option(help="Tokens per batch.")] = 8192,
@@ -93,6 +95,8 @@ def evaluate(
             prompts=[str(folder) for folder in prompts],
             protocol=protocol,
             max_items_per_cell=max_items_per_cell,
+            tasks=tasks,
+            languages=languages,
             shots=shots,
             shots_from=shots_from,
             batch_tokens=batch_tokens,

@@ -11,6 +11,7 @@ from mtft.evaluation.answering import PLAIN, Answering
 from mtft.evaluation.examples import EvalCell, Seen
 from mtft.evaluation.fewshot import NONE, Shots
 from mtft.evaluation.scorers import find_scorer
+from mtft.evaluation.trained_on import TrainedOn
 from mtft.mixing.cells import languages_of
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Asked:
         shots: What stands before each prompt.
         answering: How answers are made and ranked.
         protocol: Scoring protocol; none named: the suite's.
+        splits: Published splits taken whole; none named: the suite's side.
     """
 
     task: Task
@@ -61,6 +63,7 @@ class Asked:
     shots: Shots = NONE
     answering: Answering = PLAIN
     protocol: str = ""
+    splits: tuple[str, ...] = ()
 
 
 def asked_of_task(
@@ -132,32 +135,36 @@ def _spread(tasks: Sequence[Task], most: int | None) -> list[Task]:
     return chosen
 
 
-def seen_in_training(task: Task, trained: MixtureCells | None) -> Seen:
+def seen_in_training(task: Task, trained: TrainedOn | None) -> Seen:
     """Whether the mixture trains on a cell, else what is new in it: the cluster, a language, or only the
     pair.
     """
     if trained is None:
         return "unknown"
-    cells = [cell.task for cell in trained.train]
-    if task.key in {t.key for t in cells}:
+    if task.key in trained.keys:
         return "seen"
-    if task.cluster not in {t.cluster for t in cells}:
+    if task.cluster not in trained.clusters:
         return "held_out_cluster"
-    spoken = {code for t in cells for code in languages_of(t)}
-    return "held_out_pair" if set(languages_of(task)) <= spoken else "held_out_language"
+    return "held_out_pair" if set(languages_of(task)) <= trained.languages else "held_out_language"
 
 
-def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection[str]) -> EvalCell:
+def eval_cell(asked: Asked, trained: TrainedOn | None, pretrained: Collection[str] | None) -> EvalCell:
     """What is known of a cell before any of its rows is read.
+
+    Args:
+        asked: The cell.
+        trained: What the model was finetuned on; None where that is not known.
+        pretrained: Codes of the languages it was pretrained on, or `all`; None where they are not known.
 
     Raises:
         SuiteError: A scorer is unknown, or answers must be longer than they may be.
     """
     task, card = asked.task, asked.task.card
-    cells = [cell.task for cell in trained.train] if trained is not None else []
     info = card.language_info(task.config)
-    if task.language in {code for t in cells for code in languages_of(t)}:
+    if trained is not None and task.language in trained.languages:
         status = "trained"
+    elif pretrained is None:
+        status = ""
     else:
         status = "pretrained_only" if {task.language, "all"} & set(pretrained) else "unseen"
     max_new_tokens = card.max_new_tokens or MAX_NEW_TOKENS
@@ -172,7 +179,7 @@ def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection
         max_new_tokens=max_new_tokens,
         title=card.title or task.name,
         licence=card.licence,
-        cluster_trained=task.cluster in {t.cluster for t in cells},
+        cluster_trained=trained is not None and task.cluster in trained.clusters,
         language_status=status,
         language_name=info.name,
         script=info.script,

@@ -53,7 +53,12 @@ def cell_examples(
         SuiteError: There are no rows to take shots from.
     """
     task = asked.task
-    rows = drawn(task.rows(side, sources, problems), asked.max_items, whole_groups=cell.metrics == ("ndcg",))
+    found_rows = (
+        task.split_rows(asked.splits, sources, problems)
+        if asked.splits
+        else task.rows(side, sources, problems)
+    )
+    rows = drawn(found_rows, asked.max_items, whole_groups="ndcg" in cell.metrics)
     if not rows and cell.seen == "seen":
         problems.note("empty_cell", task.name, task.config)  # such as word lists, which only train
     elif not rows:

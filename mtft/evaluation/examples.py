@@ -33,7 +33,7 @@ class EvalCell:
         title: The task's title.
         licence: The task's licence.
         cluster_trained: Whether the mixture trains on the cluster.
-        language_status: `trained`, `pretrained_only` or `unseen`.
+        language_status: `trained`, `pretrained_only` or `unseen`; empty where pretraining is not known.
         language_name: The language's English name.
         script: The language's script.
         shots: Examples asked for before each prompt.
@@ -53,7 +53,7 @@ class EvalCell:
     title: str = ""
     licence: str = ""
     cluster_trained: bool = False
-    language_status: str = "unseen"
+    language_status: str = ""
     language_name: str = ""
     script: str = ""
     shots: int = 0

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mtft.evaluation.examples import Sample
+from mtft.evaluation.sample_columns import SampleRows
 from mtft.evaluation.scorers import SCORERS
+from mtft.statistics import FloatArray
 
-
-class _Place(NamedTuple):
-    model: str
-    task: str
-    config: str
-    language: str
-    prompt_language: str
-    metric: str
+_PLACE = ("model", "task", "config", "language", "prompt_language", "metric")
 
 
 def length_rows(samples: Iterable[Sample]) -> list[dict[str, Any]]:
@@ -29,24 +27,32 @@ def length_rows(samples: Iterable[Sample]) -> list[dict[str, Any]]:
     Source: that finetuned models answer too briefly, and that a minimum length helps: Muennighoff et al. 2023, arXiv
     2211.01786, on generation tasks.
     """
-    found: dict[_Place, list[tuple[int, float]]] = defaultdict(list)
-    for s in samples:
-        if SCORERS[s.metric].needs == "generation" and s.prediction is not None and s.targets:
-            place = _Place(s.model, s.task, s.config, s.language, s.prompt_language, s.metric)
-            target = sum(len(reference.strip()) for reference in s.targets) / len(s.targets)
-            found[place].append((len(s.prediction.strip()), target))
-    return [_row(place, pairs) for place, pairs in sorted(found.items())]
+    made = []
+    for place, rows in SampleRows.of(samples).parts(*_PLACE):
+        if SCORERS[place[-1]].needs != "generation":
+            continue
+        said = rows.columns.table.column("prediction").take(rows.rows)
+        chosen = rows.take(np.asarray(said.is_valid()) & (rows.counts("targets") > 0))
+        if len(chosen):
+            made.append(dict(zip(_PLACE, place, strict=True)) | _measured(chosen))
+    return made
 
 
-def _row(place: _Place, pairs: list[tuple[int, float]]) -> dict[str, Any]:
-    n = len(pairs)
-    prediction = sum(length for length, _ in pairs) / n
-    target = sum(length for _, length in pairs) / n
+def _measured(rows: SampleRows) -> dict[str, Any]:
+    predicted = _characters(rows.columns.table.column("prediction").take(rows.rows))
+    counts = rows.counts("targets")
+    starts = np.cumsum(counts) - counts
+    target = float((np.add.reduceat(_characters(rows.flat("targets")), starts) / counts).mean())
     return {
-        **place._asdict(),
-        "mean_prediction": prediction,
+        "mean_prediction": float(predicted.mean()),
         "mean_target": target,
-        "ratio": prediction / target if target else None,
-        "n_empty": sum(not length for length, _ in pairs),
-        "n": n,
+        "ratio": float(predicted.mean()) / target if target else None,
+        "n_empty": int((predicted == 0).sum()),
+        "n": len(rows),
     }
+
+
+def _characters(texts: pa.ChunkedArray) -> FloatArray:
+    """(n,) float64: Unicode characters of each text without the white space at its ends."""
+    trimmed = pc.utf8_trim_whitespace(texts.cast(pa.string()))
+    return np.asarray(pc.utf8_length(trimmed), dtype=np.float64)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mtft.errors import RunError
 from mtft.evaluation.examples import EvalCell, Sample
 from mtft.evaluation.judgement import Unscorable
+from mtft.evaluation.sample_columns import SampleRows
 from mtft.evaluation.score_functions import (
     PMI,
     SCORE_FUNCTIONS,
@@ -20,7 +22,6 @@ from mtft.evaluation.score_functions import (
     ChoiceScores,
     FloatArray,
     check_score_function,
-    choice_scores,
     score_values,
 )
 from mtft.evaluation.scorers import SCORERS, judge
@@ -30,12 +31,7 @@ if TYPE_CHECKING:
     from mtft.evaluation.results import EvaluationResults
 
 
-class _Place(NamedTuple):
-    model: str
-    task: str
-    config: str
-    language: str
-    prompt_language: str
+_PLACE = ("model", "task", "config", "language", "prompt_language")
 
 
 def score_function_rows(samples: Iterable[Sample], cells: Iterable[EvalCell]) -> list[dict[str, Any]]:
@@ -49,46 +45,61 @@ def score_function_rows(samples: Iterable[Sample], cells: Iterable[EvalCell]) ->
         cells: Say which functions are asked for.
     """
     asked = {(cell.task, cell.config): cell for cell in cells}
-    found: dict[_Place, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
-    for s in samples:
-        if s.metric == "accuracy" and not s.unscored_reason and s.loglikelihoods:
-            place = _Place(s.model, s.task, s.config, s.language, s.prompt_language)
-            found[place][s.template_id].append(s)
-    return [
-        {**place._asdict(), "function": function, "value": value, "n": sum(map(len, templates.values()))}
-        for place, templates in sorted(found.items())
-        for function, value in _medians(templates.values(), asked.get((place.task, place.config)))
-    ]
+    found = SampleRows.of(samples).scored()
+    ranked = found.take(
+        (found.codes("metric") == found.code("metric", "accuracy")) & (found.counts("loglikelihoods") > 0)
+    )
+    made = []
+    for place, rows in ranked.parts(*_PLACE):
+        named = dict(zip(_PLACE, place, strict=True))
+        templates = [_accuracies(part) for _, part in rows.parts("template_id")]
+        for function, value in _medians(templates, asked.get((named["task"], named["config"]))):
+            made.append({**named, "function": function, "value": value, "n": len(rows)})
+    return made
 
 
-def _medians(templates: Iterable[list[Sample]], cell: EvalCell | None) -> Iterable[tuple[str, float]]:
+def _medians(templates: Sequence[Mapping[str, float]], cell: EvalCell | None) -> Iterable[tuple[str, float]]:
     wanted = {cell.score_function, *cell.score_functions} if cell is not None else {SUM}
-    by_template = [_accuracies(samples) for samples in templates]
     for function in SCORE_FUNCTIONS:
-        if function in wanted and all(function in each for each in by_template):
-            yield function, float(np.median([each[function] for each in by_template]))
+        if function in wanted and all(function in each for each in templates):
+            yield function, float(np.median([each[function] for each in templates]))
 
 
-def _accuracies(samples: Sequence[Sample]) -> dict[str, float]:
+def _accuracies(rows: SampleRows) -> dict[str, float]:
     """The accuracy under each function that all the samples allow; choices that tie share the point."""
     points: dict[str, float] = dict.fromkeys(SCORE_FUNCTIONS, 0.0)
-    by_count: dict[int, list[Sample]] = defaultdict(list)
-    for sample in samples:
-        by_count[len(sample.choices)].append(sample)
-    for group in by_count.values():
-        scores = choice_scores(
-            [s.choices for s in group],
-            [s.loglikelihoods for s in group],
-            [s.choice_tokens for s in group],
-            [s.prior_loglikelihoods for s in group],
-        )
-        right = np.array([[choice in s.targets for choice in s.choices] for s in group], dtype=np.float64)
+    counts = rows.counts("choices")
+    for count in np.unique(counts).tolist():
+        group = rows.take(counts == count)
+        scores = _choice_scores(group, count)
+        places, _ = group.columns.choices.flat(group.rows)
+        right = group.columns.choices.right[places].reshape(-1, count).astype(np.float64)
         for function in list(points):
             try:
                 points[function] += _points(function, scores, right)
             except Unscorable:
                 del points[function]
-    return {function: total / len(samples) for function, total in points.items()}
+    return {function: total / len(rows) for function, total in points.items()}
+
+
+def _choice_scores(rows: SampleRows, count: int) -> ChoiceScores:
+    """The scores of samples that have `count` choices each, as arrays (n, count)."""
+    texts = rows.flat("choices").cast(pa.string())
+    return ChoiceScores(
+        _table(rows.flat("loglikelihoods"), count),
+        _table_if_all(rows, "choice_tokens", count),
+        _table(pc.utf8_length(texts), count),
+        _table(pc.binary_length(texts), count),
+        _table_if_all(rows, "prior_loglikelihoods", count),
+    )
+
+
+def _table(values: pa.ChunkedArray, count: int) -> FloatArray:
+    return np.asarray(values, dtype=np.float64).reshape(-1, count)
+
+
+def _table_if_all(rows: SampleRows, name: str, count: int) -> FloatArray | None:
+    return _table(rows.flat(name), count) if (rows.counts(name) == count).all() else None
 
 
 def _points(function: str, scores: ChoiceScores, right: FloatArray) -> float:

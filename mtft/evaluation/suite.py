@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,18 +13,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from mtft.errors import SuiteError, TaskError, nearest
 from mtft.evaluation.answering import Answering
 from mtft.evaluation.cells import Asked, asked_of_mixture, asked_of_task, eval_cell
+from mtft.evaluation.choosing import chosen, refuse_overlap
 from mtft.evaluation.drawing import cell_examples
 from mtft.evaluation.examples import EvalExample
 from mtft.evaluation.fewshot import Shots
 from mtft.evaluation.protocols import PROTOCOLS
 from mtft.evaluation.score_functions import FREE, SUM
 from mtft.evaluation.scorers import find_scorer
+from mtft.evaluation.trained_on import TrainedOn
+from mtft.languages import pretrained_codes
 from mtft.mixing import MixtureSpec
 from mtft.resources import builtin_folder, find_yaml
 from mtft.tasks.division import Side
 from mtft.tasks.schema import build, read_mapping
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mtft.mixing import MixtureCells
     from mtft.prompting import TemplateCollection
     from mtft.tasks import CardIndex, Problems, Sources
@@ -43,6 +49,8 @@ class SuiteTask:
         templates: Names of templates to take; none named: all.
         prompt_languages: Languages of templates to take; none named: all.
         metrics: Scorers instead of the card's.
+        splits: Published splits taken whole, in place of the side that the card's division gives: as published
+            scores were made. A mixture that trains on them is refused.
         max_items_per_cell: Instead of the suite's.
         protocol: Instead of the suite's.
         shots: Instead of the suite's, as are the next three.
@@ -61,6 +69,7 @@ class SuiteTask:
     templates: tuple[str, ...] = ()
     prompt_languages: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
+    splits: tuple[str, ...] = ()
     max_items_per_cell: int | None = None
     protocol: str | None = None
     shots: int | None = None
@@ -97,7 +106,10 @@ class Suite:
         cells: Which of the mixture's cells: `report`, `trained`, `validation`.
         trained_languages_per_task: Most trained cells of a task, for contrast; None for all.
         templates: Names of templates to take, in cells of the mixture; none named: the mixture's.
-        pretrained_languages: Languages the base model was pretrained on, or `[all]`.
+        pretrained_languages: Languages the base model was pretrained on: codes, `bloom`, `mc4` or `all`; none named:
+            what is known of the model.
+        only_tasks: See `restricted_to`.
+        only_languages: See `restricted_to`.
         path: The file.
     """
 
@@ -121,6 +133,8 @@ class Suite:
     trained_languages_per_task: int | None = None
     templates: tuple[str, ...] = ()
     pretrained_languages: tuple[str, ...] = ()
+    only_tasks: tuple[str, ...] = field(default=(), metadata={"own": True})
+    only_languages: tuple[str, ...] = field(default=(), metadata={"own": True})
     path: Path = field(default=Path("suite.yaml"), metadata={"own": True})
 
     @classmethod
@@ -170,6 +184,14 @@ class Suite:
         for task in (None, *self.tasks):
             self._shots(task).check(self.side, str(self.path))
             self._answering(task).check(str(self.path))
+        for entry in self.tasks:
+            if entry.splits and self._shots(entry).count:
+                raise SuiteError(
+                    "Shots must come from another side than the one that is scored.",
+                    found=f"shots for whole splits ({', '.join(entry.splits)})",
+                    where=f"{self.path}: {entry.task}",
+                    remedy="Leave out `splits`, or write `shots: 0` for this task.",
+                )
 
     def with_items(self, max_items_per_cell: int | None) -> Suite:
         """The suite with another cap, for all its tasks; None leaves it as it is."""
@@ -189,6 +211,17 @@ class Suite:
         tasks = tuple(dataclasses.replace(task, protocol=None) for task in self.tasks)
         dataclasses.replace(self, protocol=protocol)._check()
         return dataclasses.replace(self, tasks=tasks)
+
+    def restricted_to(self, tasks: Sequence[str] = (), languages: Sequence[str] = ()) -> Suite:
+        """The suite with the cells of these tasks and languages only; nothing named leaves it as it is.
+
+        Names that the suite does not have are found when its examples are made (`mtft.evaluation.choosing`).
+        """
+        return dataclasses.replace(
+            self,
+            only_tasks=tuple(tasks) or self.only_tasks,
+            only_languages=tuple(languages) or self.only_languages,
+        )
 
     def with_shots(self, shots: int | None, side: str | None = None) -> Suite:
         """The suite with so many shots from that side for all its tasks; None leaves what it says.
@@ -248,6 +281,10 @@ class Suite:
         for mapping in content["tasks"]:
             if mapping["protocol"] is None:
                 del mapping["protocol"]
+        for mapping in (content, *content["tasks"]):
+            for name in ("splits", "only_tasks", "only_languages"):
+                if not mapping.get(name):
+                    mapping.pop(name, None)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def examples(
@@ -258,6 +295,8 @@ class Suite:
         problems: Problems,
         *,
         mixture: MixtureSpec | None = None,
+        trained: TrainedOn | None = None,
+        pretrained: Collection[str] | None = None,
     ) -> list[EvalExample]:
         """Every example of the suite, built and checked before any model is loaded.
 
@@ -267,16 +306,24 @@ class Suite:
             sources: Where rows are.
             problems: Counts what cannot be rendered or scored; fatal there under strict.
             mixture: The mixture that a run trains on, in place of the suite's own.
+            trained: What the model was finetuned on, where that is known of a finished model: cells are seen or held
+                out against it, whichever mixture they come from.
+            pretrained: What the base model was pretrained on, where the suite does not say it; None: not known.
 
         Raises:
             SuiteError: A cell is a validation cell of the mixture, or no example is left at all.
             MtftError: A task, language or template is unknown; the nearest names are given.
         """
-        trained = self._trained(index, collection, mixture)
+        spec = mixture or (MixtureSpec.load(self.mixture) if self.mixture else None)
+        cells = spec.resolve(index, collection) if spec else None
+        if trained is None and cells is not None:
+            trained = TrainedOn.of_cells(spec.name if spec else "", cells)
+        names = self.pretrained_languages or pretrained
+        codes = None if names is None else pretrained_codes(names)
         found: list[EvalExample] = []
         side: Side = "test" if self.side == "test" else "validation"
-        for asked in self._asked(index, collection, trained):
-            cell = eval_cell(asked, trained, self.pretrained_languages)
+        for asked in self.asked(index, collection, cells, trained):
+            cell = eval_cell(asked, trained, codes)
             found += cell_examples(asked, cell, side, sources, problems, seed=self.seed)
         if not found:
             raise SuiteError("A suite must have at least one example.", found="none", where=self.path)
@@ -288,37 +335,63 @@ class Suite:
         Raises:
             MtftError: A task, language or template is unknown; the nearest names are given.
         """
-        return self._asked(index, collection, self._trained(index, collection))
+        spec = MixtureSpec.load(self.mixture) if self.mixture else None
+        cells = spec.resolve(index, collection) if spec else None
+        trained = None if spec is None or cells is None else TrainedOn.of_cells(spec.name, cells)
+        return self.asked(index, collection, cells, trained)
 
-    def _trained(
-        self, index: CardIndex, collection: TemplateCollection, mixture: MixtureSpec | None = None
-    ) -> MixtureCells | None:
-        spec = mixture or (MixtureSpec.load(self.mixture) if self.mixture else None)
-        return spec.resolve(index, collection) if spec else None
-
-    def _asked(
-        self, index: CardIndex, collection: TemplateCollection, trained: MixtureCells | None
+    def asked(
+        self,
+        index: CardIndex,
+        collection: TemplateCollection,
+        mixed: MixtureCells | None = None,
+        trained: TrainedOn | None = None,
     ) -> list[Asked]:
-        """Tasks (one language each) with the suite's wishes for them."""
+        """The suite's cells with its wishes for them, before any row is read.
+
+        Args:
+            index: The task cards.
+            collection: The templates.
+            mixed: The mixture's cells, where the suite names no tasks.
+            trained: What the model was trained on; None: the mixture's cells, where there is one.
+
+        Raises:
+            SuiteError: A cell trains or selects checkpoints, a task or language to restrict to is none of the
+                suite's, or a suite of a mixture's cells is given none.
+            MtftError: A task, language or template is unknown; the nearest names are given.
+        """
         if not self.tasks:
-            assert trained is not None  # `_check`: no tasks, then a mixture
+            if mixed is None:
+                raise SuiteError("A suite of a mixture's cells needs the mixture.", where=self.path)
             cells = asked_of_mixture(
-                trained,
+                mixed,
                 self.cells,
                 most_trained=self.trained_languages_per_task,
                 templates=self.templates,
                 max_items=self.max_items_per_cell,
             )
-            answering = self._answering(None)
-            return [dataclasses.replace(cell, shots=self._shots(None), answering=answering) for cell in cells]
+            shots, answering = self._shots(None), self._answering(None)
+            asked = [dataclasses.replace(cell, shots=shots, answering=answering) for cell in cells]
+        else:
+            asked = self._listed(index, collection)
+        asked = chosen(asked, self.only_tasks, self.only_languages, where=str(self.path))
+        if trained is None and mixed is not None:
+            trained = TrainedOn.of_cells(self.mixture or "", mixed)
+        refuse_overlap(asked, trained, self.side, where=self.path)
+        return asked
+
+    def _listed(self, index: CardIndex, collection: TemplateCollection) -> list[Asked]:
+        """The cells of the tasks that are named."""
         asked = []
         for entry in self.tasks:
             items = entry.max_items_per_cell or self.max_items_per_cell
             cells = asked_of_task(entry, index, collection, items, where=str(self.path))
             shots, answering = self._shots(entry), self._answering(entry)
-            asked += [dataclasses.replace(cell, shots=shots, answering=answering) for cell in cells]
+            asked += [
+                dataclasses.replace(cell, shots=shots, answering=answering, splits=entry.splits)
+                for cell in cells
+            ]
         self._refuse_two_protocols(asked)
-        self._refuse_overlap(asked, trained)
         return asked
 
     def _refuse_two_protocols(self, asked: list[Asked]) -> None:
@@ -333,15 +406,3 @@ class Suite:
                     where=self.path,
                     remedy="Write a suite for each protocol.",
                 )
-
-    def _refuse_overlap(self, asked: list[Asked], trained: MixtureCells | None) -> None:
-        """What selects checkpoints is never reported."""
-        selecting = {task.key for task in trained.validation} if trained is not None else set()
-        both = sorted({a.task.key for a in asked} & selecting)
-        if both and self.side == "test":
-            raise SuiteError(
-                "A cell that selects checkpoints must not be reported.",
-                found=", ".join(both),
-                where=self.path,
-                remedy="Leave it out of the suite, or out of the mixture's `held_out.validation`.",
-            )

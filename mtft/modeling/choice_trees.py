@@ -54,7 +54,9 @@ def choice_trie(choices: tuple[TokenIds, ...]) -> ChoiceTrie:
         ModelError: A choice has no token.
     """
     if not all(choices):
-        raise ModelError("An answer choice must have at least one token.", found=f"{choices.count(())} without")
+        raise ModelError(
+            "An answer choice must have at least one token.", found=f"{choices.count(())} without"
+        )
     children: dict[tuple[int, int], int] = {}
     edges: dict[tuple[int, int], int] = {}
     parents, tokens, depths = [0], [-1], [0]
@@ -142,9 +144,7 @@ class ChoiceTrees:
         return np.concatenate(pieces), Segments(np.arange(len(whole)), begins(whole), whole)
 
 
-def choice_trees(
-    prompts: Sequence[Sequence[int]], choices: Sequence[Sequence[TokenIds]]
-) -> ChoiceTrees:
+def choice_trees(prompts: Sequence[Sequence[int]], choices: Sequence[Sequence[TokenIds]]) -> ChoiceTrees:
     """The trees of some prompts' choices.
 
     Raises:

@@ -232,7 +232,9 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         source, target = lay_out_both(trees.prompt_segments(), trees.node_segments(), device)
         tokens = self.encoder.embed_tokens(_on(trees.prompts, device)[source.token])
         start = self.config.decoder_start_token_id
-        read = _on(trees.node_tokens(self.config.pad_token_id if start is None else start), device)[target.token]
+        read = _on(trees.node_tokens(self.config.pad_token_id if start is None else start), device)[
+            target.token
+        ]
         encoded = _through(self.encoder, tokens, SegmentMask(source, source, causal=False))
         among = self.decoder.block[0].layer[0].SelfAttention
         biases = decoder_biases(among, target, trees, _compute_dtype(tokens))

@@ -151,10 +151,24 @@ class EvaluateArguments:
         metadata={"help": "Folder of the local datasets (docs/data.md); default $MTFT_DATA_ROOT."},
     )
     prompts: list[str] = field(default_factory=list, metadata={"help": "Folders of own cards and templates."})
+    pretrained_languages: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Languages the model was pretrained on: codes, `bloom`, `mc4` or `all`; default: the suite's, else "
+            "what is known of the model."
+        },
+    )
     protocol: str | None = field(
         default=None, metadata={"help": "Scoring protocol; default: the suite's, else the model family's."}
     )
     max_items_per_cell: int | None = field(default=None, metadata={"help": "Default: the suite's own."})
+    tasks: list[str] = field(
+        default_factory=list, metadata={"help": "Only these of the suite's tasks; default: all."}
+    )
+    languages: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Only these languages of them, by code or configuration; default: all."},
+    )
     batch_tokens: int = field(default=8192, metadata={"help": "Tokens per batch."})
     shots: int | None = field(
         default=None, metadata={"help": "Answered examples before each prompt; default: the suite's own."}
