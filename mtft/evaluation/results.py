@@ -222,9 +222,8 @@ def _without_default(cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cell(row: dict[str, Any]) -> EvalCell:
-    return EvalCell(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-    )
+    values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in row.items()}
+    return EvalCell(**values)
 
 
 def _languages(cells: Sequence[EvalCell]) -> dict[str, Any]:

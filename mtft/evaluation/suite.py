@@ -154,10 +154,15 @@ class Suite:
         suite._check()
         return suite
 
+    @property
+    def _protocols(self) -> list[str]:
+        """Every protocol that is named."""
+        return [name for name in (self.protocol, *(task.protocol for task in self.tasks)) if name is not None]
+
     def _check(self) -> None:
         for what, name, options in (
             ("side", self.side, {"test", "validation"}),
-            *(("protocol", e.protocol, PROTOCOLS) for e in (self, *self.tasks) if e.protocol is not None),
+            *(("protocol", name, PROTOCOLS) for name in self._protocols),
             *(("entry of `cells`", name, _SIDE_OF) for name in self.cells),
         ):
             if name not in options:
