@@ -47,7 +47,10 @@ def batches(
 
 
 def packed(
-    items: Iterable[Item], size: Callable[[Item], int], order: Callable[[Item], tuple[object, ...]], tokens: int
+    items: Iterable[Item],
+    size: Callable[[Item], int],
+    order: Callable[[Item], tuple[object, ...]],
+    tokens: int,
 ) -> list[list[Item]]:
     """Items in batches without padding, the largest first, so that memory runs out at the first batch or not at all.
 

@@ -47,6 +47,11 @@ class LikelihoodEngine:
         self._trees = tree_model(model)
         self._encoder_decoder = is_encoder_decoder(model)
 
+    @property
+    def is_fast(self) -> bool:
+        """Whether prompts are shared among their choices, else there is one row per choice."""
+        return self._trees is not None
+
     def batches(self, items: Sequence[RankIds]) -> list[list[RankIds]]:
         """The items in the batches that `score` takes, of similar lengths; equal prompts stand side by side."""
         if self._trees is None:
@@ -56,7 +61,11 @@ class LikelihoodEngine:
     def _padded_size(self, item: RankIds) -> tuple[int, ...]:
         """Tokens of a row per choice."""
         longest, n = max(map(len, item.choices)), len(item.choices)
-        return (len(item.inputs) * n, longest * n) if self._encoder_decoder else ((len(item.inputs) + longest) * n,)
+        return (
+            (len(item.inputs) * n, longest * n)
+            if self._encoder_decoder
+            else ((len(item.inputs) + longest) * n,)
+        )
 
     def score(self, batch: Sequence[RankIds]) -> list[list[float]]:
         """The log-likelihood of every choice of every item, in natural logarithms.
