@@ -134,7 +134,9 @@ def speed_claim(name: str, case: Case, bench: Bench) -> Claim:
     print(f"# {name}: {told(asked)}; off by {error:.1e} at most", flush=True)
     took = in_turn(sides, asked, bench.chosen.rounds)
     n = len(asked.ours)
-    return Claim(name, n / took["ours"], n / took["peer"], took["peer"] / took["ours"], "x", error <= TOLERANCE)
+    return Claim(
+        name, n / took["ours"], n / took["peer"], took["peer"] / took["ours"], "x", error <= TOLERANCE
+    )
 
 
 def added_memory(side: str, bench: Bench) -> dict[str, object]:
@@ -143,8 +145,10 @@ def added_memory(side: str, bench: Bench) -> dict[str, object]:
     items = sorted(asked.ours, key=lambda item: -len(item.inputs))[:MEMORY_QUESTIONS]
     kept = {item.key for item in items}
     owners = (item.key for item in asked.ours for _ in item.choices)
-    longest = Asked([request for request, key in zip(asked.peer, owners, strict=True) if key in kept],
-                    [item for item in asked.ours if item.key in kept])
+    longest = Asked(
+        [request for request, key in zip(asked.peer, owners, strict=True) if key in kept],
+        [item for item in asked.ours if item.key in kept],
+    )
     short = Asked(longest.peer[:1], [longest.ours[0]._replace(choices=longest.ours[0].choices[:1])])
     SCORERS[side](sides, short)  # what the first call loads is not counted
     before = resident("VmRSS")

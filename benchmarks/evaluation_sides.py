@@ -68,9 +68,7 @@ def peer_scores(sides: Sides, asked: Asked) -> Scores:
 def our_scores(sides: Sides, asked: Asked) -> Scores:
     with torch.inference_mode():
         batches = sides.ours.batches(asked.ours)
-        known = {
-            i.key: s for batch in batches for i, s in zip(batch, sides.ours.score(batch), strict=True)
-        }
+        known = {i.key: s for batch in batches for i, s in zip(batch, sides.ours.score(batch), strict=True)}
     return [known[item.key] for item in asked.ours]
 
 
@@ -79,7 +77,9 @@ SCORERS = {"ours": our_scores, "peer": peer_scores}
 
 def largest_error(ours: Scores, theirs: Scores) -> float:
     """The largest difference, relative to the log-likelihood."""
-    pairs = [(a, b) for mine, other in zip(ours, theirs, strict=True) for a, b in zip(mine, other, strict=True)]
+    pairs = [
+        (a, b) for mine, other in zip(ours, theirs, strict=True) for a, b in zip(mine, other, strict=True)
+    ]
     return max(abs(a - b) / max(1.0, abs(b)) for a, b in pairs)
 
 

@@ -48,6 +48,11 @@ class LikelihoodEngine:
         self._other = GenericScorer(model, pad, batch_tokens=batch_tokens) if self._trees is None else None
         self._encoder_decoder = is_encoder_decoder(model)
 
+    @property
+    def is_fast(self) -> bool:
+        """Whether prompts are shared among their choices, else there is one row per choice."""
+        return self._trees is not None
+
     def batches(self, items: Sequence[RankIds]) -> list[list[RankIds]]:
         """The items in the batches that `score` takes, of similar lengths; equal prompts stand side by side."""
         if self._trees is None:

@@ -48,6 +48,11 @@ class RankIds(NamedTuple):
     inputs: TokenIds
     choices: tuple[TokenIds, ...]
 
+    @property
+    def choice_tokens(self) -> tuple[int, ...]:
+        """How many tokens of each choice are scored: all of its ids."""
+        return tuple(map(len, self.choices))
+
 
 class GenerationIds(NamedTuple):
     """A `GenerationRequest` as ids."""
