@@ -8,6 +8,7 @@ from mtft.evaluation.evaluator import EngineSettings, evaluate
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
 from mtft.evaluation.generation import Generator
 from mtft.evaluation.likelihood import LikelihoodEngine
+from mtft.evaluation.lm_eval_export import LmEvalExport, export_lm_eval
 from mtft.evaluation.metrics import METRICS, Metric
 from mtft.evaluation.protocols import PROTOCOLS, ProtocolEncoder, ScoringProtocol, find_protocol
 from mtft.evaluation.results import EvaluationResults, ModelInfo, cells_of, examples_fingerprint
@@ -25,6 +26,7 @@ __all__ = [
     "EvaluationResults",
     "Generator",
     "LikelihoodEngine",
+    "LmEvalExport",
     "Metric",
     "ModelInfo",
     "ProtocolEncoder",
@@ -40,6 +42,7 @@ __all__ = [
     "control_samples",
     "evaluate",
     "examples_fingerprint",
+    "export_lm_eval",
     "find_protocol",
     "find_scorer",
 ]

@@ -33,10 +33,10 @@ def _weights(model: Any) -> Iterator[tuple[str, Tensor]]:
     """Every weight by name, whole, in the order of the names."""
     inner = unwrapped(model)
     if is_partitioned(model):
-        from deepspeed.zero import GatheredParameters
+        import deepspeed
 
         for name, parameter in sorted(inner.named_parameters(), key=lambda found: found[0]):
-            with GatheredParameters([parameter]):
+            with deepspeed.zero.GatheredParameters([parameter]):
                 yield name, parameter.detach()
     elif is_dispatched(model):
         yield from sorted(get_state_dict_offloaded_model(parts_of(model)).items())
