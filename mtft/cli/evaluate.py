@@ -34,6 +34,12 @@ def evaluate(
         int | None, typer.Option(help="Seed of random choices in templates; default: the suite's own.")
     ] = None,
     self_check: Annotated[int, typer.Option(help="Check the fast scoring on so many examples per task.")] = 0,
+    contamination_index: Annotated[
+        Path | None,
+        typer.Option(
+            help="Overlap index of the training text; default: that of the run the model stands in."
+        ),
+    ] = None,
     strict: Strict = False,
 ) -> None:
     """Score a model zero-shot on a suite and write the report."""
@@ -55,6 +61,7 @@ def evaluate(
             batch_tokens=batch_tokens,
             seed=seed,
             self_check=self_check,
+            contamination_index=None if contamination_index is None else str(contamination_index),
             strict=strict,
         )
     )

@@ -3,6 +3,7 @@
 Suite → EvalExample → requests → LikelihoodEngine, Generator → Scorer → Sample → EvaluationResults
 """
 
+from mtft.evaluation.contamination import with_contamination
 from mtft.evaluation.controls import bag_of_tokens_control, control_rows, control_samples
 from mtft.evaluation.evaluator import EngineSettings, evaluate
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
@@ -40,4 +41,5 @@ __all__ = [
     "examples_fingerprint",
     "find_protocol",
     "find_scorer",
+    "with_contamination",
 ]

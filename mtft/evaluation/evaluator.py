@@ -78,6 +78,7 @@ def evaluate(
     settings: EngineSettings | None = None,
     *,
     model_name: str = "model",
+    step: int | None = None,
     progress: Progress | None = None,
 ) -> list[Sample]:
     """One sample per example and scorer of its cell, in the order of the examples, in every process.
@@ -92,6 +93,7 @@ def evaluate(
         protocol: Name of a scoring protocol.
         settings: How to run.
         model_name: What the report calls the model.
+        step: The model's step of training, where known.
         progress: Called after each batch.
 
     Raises:
@@ -120,6 +122,7 @@ def evaluate(
             reasons.get(job.request.key, ""),
             model_name,
             job.prompt,
+            step,
         )
         for job in jobs
     ]
@@ -251,6 +254,7 @@ def sample_of(
     reason: str,
     model_name: str,
     prompt: Prompt | None = None,
+    step: int | None = None,
 ) -> Sample:
     """The judged answer of one example under one scorer, or the reason why there is none.
 
@@ -292,4 +296,6 @@ def sample_of(
         shots=read.shots,
         dropped_shots=read.dropped,
         slices=dict(evaluated.slices),
+        contamination=evaluated.contamination,
+        step=-1 if step is None else step,
     )

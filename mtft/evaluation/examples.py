@@ -60,6 +60,8 @@ class EvalExample:
         table: What the row's text tells, where a scorer of the cell looks at it.
         shots: Answered examples to stand before the prompt, the farthest first.
         slices: Column → the row's value, of the columns that the card slices results by.
+        texts: The row's own texts, of the columns that its templates read, by which it is looked up in training.
+        contamination: How it was found there; see `Sample`.
     """
 
     example: Example
@@ -68,6 +70,8 @@ class EvalExample:
     table: Table | None = None
     shots: tuple[str, ...] = ()
     slices: Mapping[str, str] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
+    contamination: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,9 @@ class Sample:
         shots: Answered examples in the prompt.
         dropped_shots: Those that did not fit into it.
         slices: Column → the row's value.
+        contamination: How the item stands in the training text: `ngram`, `exact`, `item_group`, several joined by
+            "+" (`mtft.evaluation.contamination`); empty where it does not, or was not looked up.
+        step: The model's step of training; -1 where that is not known.
     """
 
     model: str
@@ -114,3 +121,5 @@ class Sample:
     shots: int = 0
     dropped_shots: int = 0
     slices: dict[str, str] = field(default_factory=dict)
+    contamination: str = ""
+    step: int = -1

@@ -18,6 +18,7 @@ from mtft.errors import RunError
 from mtft.evaluation.aggregate import Resampling, SummaryCell, TemplateCell, summarise, template_cells
 from mtft.evaluation.averages import CellOf, averages, primary_metric
 from mtft.evaluation.comparisons import comparisons
+from mtft.evaluation.contamination import contamination_rows
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
 from mtft.evaluation.fewshot import shot_rows
 from mtft.evaluation.sample_table import read_samples, write_samples
@@ -59,7 +60,7 @@ class EvaluationResults:
         suite: Name, protocol, cap, fingerprint of the suite.
         title: Of the report.
         extras: Further keys of `results.json`: problems, mixture, training, controls, vocabulary_overlap,
-        reproduce.
+        contamination_index (in which the items were looked up), reproduce.
     """
 
     samples: tuple[Sample, ...]
@@ -115,6 +116,9 @@ class EvaluationResults:
             "eval_cells": [_without_default(asdict(cell)) for cell in self.cells],
             **self.extras,
             **_filled(
+                contamination=contamination_rows(cells, cell_of)
+                if "contamination_index" in self.extras
+                else [],
                 shots=shot_rows(self.samples, self.cells),
                 slices=slice_rows(cells, resampling, self.extras.get("mixture")),
             ),
@@ -151,6 +155,7 @@ class EvaluationResults:
         own = {
             "schema", "title", "created", "suite", "models", "languages", "tasks", "cells", "summary",
             "averages", "comparisons", "unscored", "eval_cells", "shots", "slices",
+            "contamination",
         }  # fmt: skip
         return cls(
             samples=tuple(read_samples(folder / SAMPLES)),

@@ -168,4 +168,11 @@ class EvaluateArguments:
     self_check: int = field(
         default=0, metadata={"help": "Check the fast scoring on so many examples per task."}
     )
+    contamination_index: str | None = field(
+        default=None,
+        metadata={
+            "help": "Overlap index of the training text, in which items are looked up (docs/evaluation.md); default: "
+            "that of the run which the model stands in."
+        },
+    )
     strict: bool = field(default=False, metadata={"help": "Stop at the first malformed row."})

@@ -10,6 +10,7 @@ from mtft.reporting import write_report
 from mtft.runs.arguments import EvaluateArguments
 from mtft.runs.data import Library
 from mtft.runs.folder import SETTINGS, on_main_first, resolved_settings
+from mtft.runs.overlap import find_index, trained_step
 from mtft.runs.provenance import reproduction
 from mtft.runs.scoring import score
 from mtft.tasks import Problems
@@ -30,6 +31,7 @@ def evaluate_model(arguments: EvaluateArguments) -> Path:
         suite = replace(suite, seed=arguments.seed)
     problems = Problems(strict=arguments.strict)
     examples = suite.examples(library.cards, library.templates, library.sources, problems)
+    overlap = find_index(arguments.model, arguments.contamination_index)
     folder = Path(arguments.output_dir)
     own = (Path(arguments.model) / SETTINGS).is_file()
     results = score(
@@ -42,6 +44,8 @@ def evaluate_model(arguments: EvaluateArguments) -> Path:
         name=arguments.model_name,
         protocol=arguments.protocol or suite.protocol or ("trained" if own else None),
         revision=arguments.revision,
+        step=trained_step(arguments.model),
+        overlap=overlap,
     )
     with on_main_first() as main:
         if main:

@@ -28,7 +28,9 @@ from mtft.evaluation import (
     evaluate,
     examples_fingerprint,
     find_protocol,
+    with_contamination,
 )
+from mtft.mixing import OverlapIndex
 from mtft.runs.models import load_whole
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ def score(
     protocol: str | None = None,
     revision: str | None = None,
     step: int | None = None,
+    overlap: OverlapIndex | None = None,
 ) -> EvaluationResults:
     """The results of one model, equal in every process.
 
@@ -56,7 +59,10 @@ def score(
         protocol: Instead of the suite's.
         revision: Of a Hub model.
         step: Of training, where known.
+        overlap: The index of the training text in which items are looked up.
     """
+    if overlap is not None:
+        examples = with_contamination(examples, overlap)
     loaded = load_whole(model, revision)
     state = PartialState()
     chosen = find_protocol(protocol or suite.protocol, loaded.family)
@@ -79,15 +85,17 @@ def score(
             chosen.name,
             settings,
             model_name=name,
+            step=step,
             progress=lambda done, total: bar.update(work, completed=done, total=total),
         )
     del network, loaded
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    return EvaluationResults(
+    results = EvaluationResults(
         tuple(samples), (info,), cells_of(examples), _suite_facts(suite, chosen.name, examples)
     )
+    return results if overlap is None else results.with_extras(contamination_index=overlap.describe())
 
 
 def _suite_facts(suite: Suite, protocol: str, examples: list[EvalExample]) -> dict[str, Any]:
