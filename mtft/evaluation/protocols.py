@@ -26,6 +26,7 @@ from transformers import PreTrainedTokenizerBase
 
 from mtft.encoding import CausalEncoder, Encoder, Seq2SeqEncoder
 from mtft.errors import SuiteError, nearest
+from mtft.evaluation.fingerprints import tokenizer_fingerprint
 
 TokenIds = tuple[int, ...]
 
@@ -100,7 +101,8 @@ class ProtocolEncoder:
     def fingerprint(self) -> str:
         """Hash of all that decides the ids and whether they are scored."""
         rules = json.dumps(asdict(self.protocol), sort_keys=True)
-        return hashlib.sha256(f"{rules}\n{self._trained.fingerprint}".encode()).hexdigest()[:16]
+        parts = (rules, self._trained.fingerprint, tokenizer_fingerprint(self.tokenizer))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     def inputs(self, texts: Sequence[str]) -> list[TokenIds]:
         """The prompts' ids."""
