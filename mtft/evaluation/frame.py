@@ -1,9 +1,9 @@
-"""Scored rows of many evaluations as one pandas data frame: task × language × template × prompt language × model × step.
+"""Scored rows of many evaluations as one pandas data frame.
 
-    from mtft.evaluation import load_results
-
-    rows = load_results(["runs/mt5", "runs/bloom"], task="xcopa")
-    rows.pivot_table("value", "language", ["run", "model"], observed=True)
+```python
+rows = mtft.load_results(["runs/mt5", "runs/bloom"], task="xcopa")
+rows.pivot_table("value", "language", ["run", "model"], observed=True)
+```
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ def _names(names: Names) -> list[str] | None:
     return None if names is None else [names] if isinstance(names, str) else list(names)
 
 
-def _parts(file: Path, run: str, wanted: Sequence[str], keep: dict[str, list[str] | None]) -> Iterable[pa.Table]:
+def _parts(
+    file: Path, run: str, wanted: Sequence[str], keep: dict[str, list[str] | None]
+) -> Iterable[pa.Table]:
     """The rows of a file, row group by row group, so that what is not kept is never held together."""
     try:
         with pq.ParquetFile(file) as parquet:
@@ -125,13 +127,17 @@ def _parts(file: Path, run: str, wanted: Sequence[str], keep: dict[str, list[str
                 table = parquet.read_row_group(number, read) if parquet.num_row_groups else parquet.read(read)
                 yield _long(_kept(table, keep), run, wanted)
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise RunError("Samples must be a table that an evaluation wrote.", found=error, where=file) from error
+        raise RunError(
+            "Samples must be a table that an evaluation wrote.", found=error, where=file
+        ) from error
 
 
 def _kept(table: pa.Table, keep: dict[str, list[str] | None]) -> pa.Table:
     for name, values in keep.items():
         if values is not None:
-            table = table.filter(pc.is_in(table.column(name).cast(pa.string()), pa.array(values, pa.string())))
+            table = table.filter(
+                pc.is_in(table.column(name).cast(pa.string()), pa.array(values, pa.string()))
+            )
     return table
 
 
@@ -145,7 +151,7 @@ def _long(table: pa.Table, run: str, wanted: Sequence[str]) -> pa.Table:
     columns = {"run": _coded(pa.repeat(run, len(rows)))}
     for name in wanted:
         column = _column(table, name)
-        columns[name] = (column if len(rows) == len(sizes) else column.take(pa.array(rows)))
+        columns[name] = column if len(rows) == len(sizes) else column.take(pa.array(rows))
     columns["score"] = _coded(scores.keys).take(places)
     columns["value"] = scores.items.take(places)
     return pa.table(columns)
@@ -169,11 +175,9 @@ def _coded(column: Any) -> Any:
 
 
 def _map(column: pa.ChunkedArray) -> pa.MapArray:
-    """The scores as one array that begins at its own start."""
+    """The scores as one array."""
     whole = column.combine_chunks()
-    if pa.types.is_map(whole.type):
-        return pa.concat_arrays([whole]) if whole.offset == 0 else whole.take(pa.array(np.arange(len(whole))))
-    return _parsed(whole)  # tables of earlier versions have JSON
+    return whole if pa.types.is_map(whole.type) else _parsed(whole)  # earlier versions wrote JSON
 
 
 def _parsed(texts: Any) -> pa.MapArray:

@@ -13,9 +13,7 @@ import pyarrow.parquet as pq
 logger = logging.getLogger(__name__)
 
 Answer = list[float] | str
-SCHEMA = pa.schema(
-    [("key", pa.string()), ("loglikelihoods", pa.list_(pa.float64())), ("text", pa.string())]
-)
+SCHEMA = pa.schema([("key", pa.string()), ("loglikelihoods", pa.list_(pa.float64())), ("text", pa.string())])
 _FINGERPRINT = b"mtft.fingerprint"
 
 
