@@ -76,8 +76,8 @@ def _tensors(model: Any) -> Iterator[tuple[str, Tensor]]:
 def _content(tensor: Tensor) -> bytes:
     digest = hashlib.sha256()
     flat = tensor.detach().contiguous().reshape(-1).view(torch.uint8)
-    for part in flat.split(_CHUNK):
-        digest.update(part.cpu().numpy().data)
+    for start in range(0, len(flat), _CHUNK):
+        digest.update(flat[start : start + _CHUNK].cpu().numpy().data)
     return digest.digest()
 
 

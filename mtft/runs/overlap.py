@@ -22,6 +22,7 @@ def place_index(index: OverlapIndex, folder: RunFolder) -> None:
     except OSError:  # another file system, or one without links
         shutil.copyfile(index.path, temporary)
     temporary.replace(folder.overlap)
+    temporary.unlink(missing_ok=True)  # two links to one file are not renamed
 
 
 def find_index(model: str | Path, named: str | None = None) -> OverlapIndex | None:
