@@ -7,7 +7,7 @@ from mtft.evaluation.contamination import with_contamination
 from mtft.evaluation.controls import bag_of_tokens_control, control_rows, control_samples
 from mtft.evaluation.evaluator import EngineSettings, evaluate
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
-from mtft.evaluation.frame import load_results
+from mtft.evaluation.frame import load_outputs, load_results
 from mtft.evaluation.generation import Generator
 from mtft.evaluation.likelihood import LikelihoodEngine
 from mtft.evaluation.metrics import METRICS, Metric
@@ -42,6 +42,7 @@ __all__ = [
     "examples_fingerprint",
     "find_protocol",
     "find_scorer",
+    "load_outputs",
     "load_results",
     "with_contamination",
 ]

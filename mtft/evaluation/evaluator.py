@@ -24,7 +24,7 @@ from mtft.evaluation.fingerprints import model_fingerprint
 from mtft.evaluation.generation import Generator
 from mtft.evaluation.judgement import Unscorable
 from mtft.evaluation.likelihood import LikelihoodEngine
-from mtft.evaluation.output_cache import Answer, OutputCache
+from mtft.evaluation.output_cache import Answer, Item, OutputCache
 from mtft.evaluation.protocols import ProtocolEncoder, find_protocol
 from mtft.evaluation.requests import (
     GenerationIds,
@@ -111,7 +111,8 @@ def evaluate(
     settings = replace(settings, self_check=settings.self_check * n_tasks)
     with scoring_mode(model):
         runner = _Runner(model, encoder, settings, limit, progress)
-        answers = runner.run({job.request.key: job.request for job in jobs})
+        items = [_item(job, model_name, step) for job in jobs] if settings.cache_folder else []
+        answers = runner.run({job.request.key: job.request for job in jobs}, items)
     reasons = runner.reasons
     _prepare(jobs, answers)
     return [
@@ -145,6 +146,27 @@ def _jobs(examples: Iterable[EvalExample], prompts: Iterable[Prompt]) -> list[_J
         for example, prompt in zip(examples, prompts, strict=True)
         for metric in example.cell.metrics
     ]
+
+
+def _item(job: _Job, model: str, step: int | None) -> Item:
+    """What a request is asked for, in the order of `output_cache.ITEM`."""
+    example, cell = job.example.example, job.example.cell
+    return (
+        job.request.key,
+        model,
+        -1 if step is None else step,
+        cell.task,
+        example.dataset,
+        cell.config,
+        cell.cluster,
+        cell.language,
+        example.prompt_language,
+        job.example.template,
+        example.template_id,
+        job.metric,
+        f"{example.split}/{example.row_id}",
+        example.item_group,
+    )
 
 
 def _prepare(jobs: Sequence[_Job], answers: Mapping[str, Answer]) -> None:
@@ -181,9 +203,16 @@ class _Runner:
         self.reasons: dict[str, str] = {}
         self.state = PartialState()
 
-    def run(self, requests: dict[str, RankRequest | GenerationRequest]) -> dict[str, Answer]:
-        """The answer to every request that can be run; `reasons` says why the others cannot."""
+    def run(
+        self, requests: dict[str, RankRequest | GenerationRequest], items: Sequence[Item] = ()
+    ) -> dict[str, Answer]:
+        """The answer to every request that can be run; `reasons` says why the others cannot.
+
+        What they are asked for, `items`, is stored with the answers.
+        """
         cache = OutputCache(self.settings.cache_folder, self._fingerprint())
+        if self.state.is_main_process:
+            cache.describe(items)
         known = {k: v for k, v in cache.read().items() if k in requests}
         if self.settings.cache_folder is not None:
             # What is known decides the batches, which must be the same in every process.

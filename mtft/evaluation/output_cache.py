@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import secrets
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +15,16 @@ import pyarrow.parquet as pq
 logger = logging.getLogger(__name__)
 
 Answer = list[float] | str
-SCHEMA = pa.schema([("key", pa.string()), ("loglikelihoods", pa.list_(pa.float64())), ("text", pa.string())])
+Item = tuple[str | int, ...]  # in the order of ITEM
+# What a request was asked for; its answer may serve several examples.
+ITEM = (
+    "key", "model", "step", "task", "dataset", "config", "cluster", "language", "prompt_language", "template",
+    "template_id", "metric", "id", "item_group",
+)  # fmt: skip
+_OUTPUTS = pa.schema(
+    [("key", pa.string()), ("loglikelihoods", pa.list_(pa.float64())), ("text", pa.string())]
+)
+_ITEMS = pa.schema([(name, pa.int32() if name == "step" else pa.string()) for name in ITEM])
 _FINGERPRINT = b"mtft.fingerprint"
 
 
@@ -22,12 +33,13 @@ class OutputCache:
 
     Every shard of finished work is one Parquet file, `<folder>/<fingerprint>/<process>-<number>-<random>.parquet`,
     with page checksums, written under another name and renamed; all processes' shards are read, so the number of
-    processes may change in between.
+    processes may change in between. `items-<hash>.parquet` beside them says what was asked, so that together they
+    are a cube of raw outputs before any is scored: `mtft.evaluation.frame.load_outputs`.
 
     Args:
         folder: Where; None keeps nothing.
         fingerprint: Of model, tokenizer and protocol together: another model's outputs are never found. It stands in
-            each shard too, so that one that was moved is not taken for this model's.
+            each file too, so that one that was moved is not taken for this model's.
     """
 
     def __init__(self, folder: Path | None, fingerprint: str) -> None:
@@ -37,40 +49,62 @@ class OutputCache:
     def read(self) -> dict[str, Answer]:
         """Every stored output; a shard that is not whole, or another model's, is passed over with a warning."""
         found: dict[str, Answer] = {}
-        if self.folder is None or not self.folder.is_dir():
-            return found
-        for path in sorted(self.folder.glob("*.parquet")):
-            try:
-                found |= self._read(path)
-            except (OSError, pa.ArrowException, KeyError, ValueError) as error:
-                reason = (str(error).splitlines() or [type(error).__name__])[0]
-                logger.warning("%s is passed over, and its examples are scored again: %s", path, reason)
+        for table in self._tables("[0-9]*-*.parquet", _OUTPUTS):
+            columns = table.to_pydict()
+            rows = zip(*(columns[name] for name in _OUTPUTS.names), strict=True)
+            found |= {key: text if values is None else values for key, values, text in rows}
         return found
 
     def write(self, outputs: dict[str, Answer], *, rank: int) -> None:
         """Stores one shard."""
         if self.folder is None or not outputs:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
         number = len(list(self.folder.glob(f"{rank}-*.parquet")))
-        # The number is for people; the random part keeps what another start of the process wrote.
-        target = self.folder / f"{rank}-{number:05d}-{secrets.token_hex(3)}.parquet"
         answers = list(outputs.values())
         columns = {
             "key": list(outputs),
             "loglikelihoods": [a if isinstance(a, list) else None for a in answers],
             "text": [a if isinstance(a, str) else None for a in answers],
         }
-        table = pa.table(columns, schema=SCHEMA.with_metadata({_FINGERPRINT: self.fingerprint}))
+        # The number is for people; the random part keeps what another start of the process wrote.
+        name = f"{rank}-{number:05d}-{secrets.token_hex(3)}.parquet"
+        self._put(pa.table(columns, schema=_OUTPUTS), self.folder / name)
+
+    def items(self) -> pa.Table:
+        """What was asked, with the columns `ITEM`, each row once."""
+        tables = [_ITEMS.empty_table(), *self._tables("items-*.parquet", _ITEMS)]
+        return pa.concat_tables(tables).group_by(list(ITEM)).aggregate([])
+
+    def describe(self, items: Sequence[Item]) -> None:
+        """Stores what is asked, once."""
+        if self.folder is None or not items:
+            return
+        digest = hashlib.sha256("\n".join(map(repr, items)).encode("utf-8", "backslashreplace"))
+        target = self.folder / f"items-{digest.hexdigest()[:16]}.parquet"
+        if not target.is_file():
+            columns = zip(ITEM, zip(*items, strict=True), strict=True)
+            self._put(pa.table({name: list(each) for name, each in columns}, schema=_ITEMS), target)
+
+    def _put(self, table: pa.Table, target: Path) -> None:
+        """Writes a file whole or not at all, its owner in it."""
+        target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        marked = table.replace_schema_metadata({_FINGERPRINT: self.fingerprint})
+        pq.write_table(marked, temporary, compression="zstd", write_page_checksum=True)
         temporary.replace(target)
 
-    def _read(self, path: Path) -> dict[str, Answer]:
+    def _tables(self, pattern: str, schema: pa.Schema) -> Iterator[pa.Table]:
+        """The whole files of this fingerprint."""
+        for path in sorted(self.folder.glob(pattern)) if self.folder is not None else ():
+            try:
+                yield self._table(path, schema)
+            except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                logger.warning("%s is passed over, and its examples are scored again: %s", path, reason)
+
+    def _table(self, path: Path, schema: pa.Schema) -> pa.Table:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             owner = (file.schema_arrow.metadata or {}).get(_FINGERPRINT, b"").decode()
             if owner != self.fingerprint:
                 raise ValueError(f"outputs of {owner or 'an unknown model'}, not of {self.fingerprint}")
-            columns = file.read(SCHEMA.names).to_pydict()
-        rows = zip(*(columns[name] for name in SCHEMA.names), strict=True)
-        return {key: text if values is None else values for key, values, text in rows}
+            return file.read(schema.names).select(schema.names).replace_schema_metadata().cast(schema)

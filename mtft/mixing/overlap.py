@@ -84,7 +84,7 @@ class OverlapIndex:
             self.fingerprint, self.name = str(content["fingerprint"]), str(content["name"])
             self.rule = OverlapRule(**content["rule"])
             self.counts = {name: int(content["counts"][name]) for name in SECTIONS}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise _refusal(path, error) from error
         whole = HEADER + 8 * sum(self.counts.values()) + DIGEST
         if min(self.counts.values()) < 0 or size != whole:
@@ -152,11 +152,6 @@ def overlap_index(
             _write(temporary, shards, units, {"fingerprint": key, "name": name[:LONGEST_NAME]})
             seal(temporary)
     return OverlapIndex(path)
-
-
-def unharmed(index: OverlapIndex) -> bool:
-    """Whether the file has the hash it was written with; reads all of it."""
-    return sealed_size(index.path) is not None
 
 
 def _write(path: Path, shards: Sequence[Shard], units: Sequence[UnitIndex], facts: dict[str, str]) -> None:

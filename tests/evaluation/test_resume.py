@@ -19,7 +19,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from mtft.encoding import train_tokenizer
-from mtft.evaluation import EngineSettings, EvalExample, Sample, evaluate, find_protocol
+from mtft.errors import RunError
+from mtft.evaluation import EngineSettings, EvalExample, Sample, evaluate, find_protocol, load_outputs
 from mtft.evaluation.fingerprints import model_fingerprint
 from mtft.evaluation.output_cache import OutputCache
 from mtft.evaluation.protocols import ProtocolEncoder
@@ -112,6 +113,16 @@ def test_a_killed_evaluation_goes_on_where_it_was(
     distinct = len({(s.inputs, s.choices) for s in whole})
     assert 0 < len(kept) < distinct
     assert not list(outputs.rglob(".*"))  # nothing half-written
+    frame = load_outputs(tmp_path)
+    assert set(frame.key) == set(kept)
+    place = {(s.task, s.config, s.template, s.id): s for s in whole}
+    for row in frame.itertuples():
+        sample = place[row.task, row.config, row.template, row.id]
+        assert (row.step, row.item_group, row.prompt_language) == (-1, sample.item_group, "en")
+        if row.task == "mood":
+            assert list(row.loglikelihoods) == pytest.approx(sample.loglikelihoods, abs=1e-5, rel=1e-5)
+        else:
+            assert row.text == sample.prediction
     counts: list[int] = []
     settings = EngineSettings(batch_tokens=BATCH_TOKENS, cache_folder=outputs)
     resumed = evaluate(
@@ -138,7 +149,7 @@ def test_a_harmed_shard_is_passed_over_and_scored_again(
     outputs = tmp_path / "outputs"
     settings = EngineSettings(batch_tokens=BATCH_TOKENS, cache_folder=outputs)
     whole = evaluate(*tiny, examples, "trained", settings)
-    shard = max(outputs.rglob("*.parquet"), key=lambda path: pq.read_metadata(path).num_rows)
+    shard = max(outputs.rglob("0-*.parquet"), key=lambda path: pq.read_metadata(path).num_rows)
     lost, content = pq.read_table(shard), shard.read_bytes()
     assert lost.num_rows < len(stored(outputs))
     if harm == "other model":
@@ -167,10 +178,13 @@ def test_a_new_start_overwrites_no_shard(tmp_path: Path) -> None:
     assert OutputCache(tmp_path, "g").read() == {}
 
 
-def test_without_a_folder_nothing_is_kept() -> None:
+def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
     cache = OutputCache(None, "f")
     cache.write({"k": "v"}, rank=0)
+    cache.describe([("k",)])
     assert cache.read() == {}
+    with pytest.raises(RunError, match="outputs"):
+        load_outputs(tmp_path)
 
 
 def test_every_byte_of_the_weights_counts(tiny: Tiny) -> None:

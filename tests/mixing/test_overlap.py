@@ -108,7 +108,9 @@ def test_it_goes_to_other_processes(mixed: Mixture) -> None:
     assert index.describe()["counts"]["groups"] == len(index.section("groups"))
 
 
-@pytest.mark.parametrize("harm", ["empty", "text", "cut", "long", "rule", "header", "negative", "pickle"])
+@pytest.mark.parametrize(
+    "harm", ["empty", "text", "cut", "long", "rule", "header", "deep", "negative", "pickle"]
+)
 def test_other_files_are_refused(mixed: Mixture, tmp_path: Path, harm: str) -> None:
     content = mixed.overlap().path.read_bytes()
     head, body = content[: overlap.HEADER], content[overlap.HEADER :]
@@ -120,6 +122,7 @@ def test_other_files_are_refused(mixed: Mixture, tmp_path: Path, harm: str) -> N
         "long": content + b"12345678",
         "rule": head.replace(b'"words": 13', b'"words": 12') + body,
         "header": overlap.MAGIC + b"[1, 2]".ljust(overlap.HEADER - len(overlap.MAGIC)) + body,
+        "deep": overlap.MAGIC + b"[" * (overlap.HEADER - len(overlap.MAGIC)) + body,
         "negative": head.replace(b'"ngrams": %d' % counts["ngrams"], b'"ngrams": -1') + body,
         "pickle": pickle.dumps([1, 2, 3]),
     }[harm]
