@@ -47,7 +47,9 @@ class SegmentBloomAttention(BloomAttention):  # type: ignore[misc]
             residual = residual[:, slots]
         else:
             dropout = self.attention_dropout.p if self.training else 0.0
-            mixed = attend(query, key, value, alibi, attention_mask, heads=heads, scale=scale, dropout=dropout)
+            mixed = attend(
+                query, key, value, alibi, attention_mask, heads=heads, scale=scale, dropout=dropout
+            )
         output = F.dropout(self.dense(mixed[None]), p=self.hidden_dropout, training=self.training)
         return residual + output, None
 

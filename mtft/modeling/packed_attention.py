@@ -126,7 +126,9 @@ def attend_from_trees(
         heads: Attention heads.
         scale: What scores are multiplied by.
     """
-    trees = [(group, tree) for group, tree in zip(mask.keys.groups, mask.trees, strict=True) if tree is not None]
+    trees = [
+        (group, tree) for group, tree in zip(mask.keys.groups, mask.trees, strict=True) if tree is not None
+    ]
     mixed = [_tree_mixtures(query, key, value, group, tree, heads, scale) for group, tree in trees]
     return torch.cat([tree.slots[tree.real] for _, tree in trees]), torch.cat(mixed)
 
