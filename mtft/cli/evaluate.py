@@ -79,6 +79,12 @@ def evaluate(
     device_map: Annotated[
         str | None, typer.Option(help="Spread the weights over devices: auto. One process.")
     ] = None,
+    contamination_index: Annotated[
+        Path | None,
+        typer.Option(
+            help="Overlap index of the training text; default: that of the run the model stands in."
+        ),
+    ] = None,
     strict: Strict = False,
 ) -> None:
     """Score a model zero-shot on a suite and write the report."""
@@ -107,6 +113,7 @@ def evaluate(
             generation_backend=generation_backend,
             quantization=quantization,
             device_map=device_map,
+            contamination_index=None if contamination_index is None else str(contamination_index),
             strict=strict,
         )
     )

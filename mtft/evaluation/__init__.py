@@ -3,9 +3,11 @@
 Suite → EvalExample → requests → LikelihoodEngine, Generator → Scorer → Sample → EvaluationResults
 """
 
+from mtft.evaluation.contamination import with_contamination
 from mtft.evaluation.controls import bag_of_tokens_control, control_rows, control_samples
 from mtft.evaluation.evaluator import evaluate
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
+from mtft.evaluation.frame import load_outputs, load_results
 from mtft.evaluation.generation import Generator
 from mtft.evaluation.likelihood import LikelihoodEngine
 from mtft.evaluation.lm_eval_export import LmEvalExport, export_lm_eval
@@ -46,4 +48,7 @@ __all__ = [
     "export_lm_eval",
     "find_protocol",
     "find_scorer",
+    "load_outputs",
+    "load_results",
+    "with_contamination",
 ]
