@@ -1,16 +1,37 @@
-"""`mtft eval`: one model on one suite; the same options as `eval/zero_shot.py`."""
+"""`mtft eval`: one model on one suite; the same options as `eval/zero_shot.py`. Its subcommands need no model."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from mtft.cli.options import DataRoot, Prompts, Strict
 from mtft.cli.output import say
+from mtft.cli.rescore import rescore
+
+MAIN = "model"
 
 
+class MainCommand(TyperGroup):
+    """A group whose command `model` is meant where no other one is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts the command's name before its options."""
+        return super().parse_args(ctx, args if args and args[0] in self.commands else [MAIN, *args])
+
+
+app = typer.Typer(cls=MainCommand, rich_markup_mode=None)
+app.command()(rescore)
+
+
+@app.command(
+    MAIN,
+    hidden=True,
+    epilog="`mtft eval rescore RESULTS --score_function byte` ranks stored choices anew, without a model.",
+)
 def evaluate(
     model: Annotated[str, typer.Option(help="A Hub id or a model folder.")],
     suite: Annotated[str, typer.Option(help="Name or path of a suite.")],
@@ -35,7 +56,23 @@ def evaluate(
     seed: Annotated[
         int | None, typer.Option(help="Seed of random choices in templates; default: the suite's own.")
     ] = None,
-    self_check: Annotated[int, typer.Option(help="Check the fast scoring on so many examples per task.")] = 0,
+    self_check: Annotated[
+        int, typer.Option(help="Compare fast and naive scoring on so many examples of every task first.")
+    ] = 0,
+    reference: Annotated[bool, typer.Option("--reference", help="Score naively. Slow.")] = False,
+    score_function: Annotated[
+        str | None,
+        typer.Option(help="What ranks choices: sum, token, character, byte, pmi; default: the suite's own."),
+    ] = None,
+    generation_backend: Annotated[
+        str, typer.Option(help="What generates texts: transformers or vllm.")
+    ] = "transformers",
+    quantization: Annotated[
+        str, typer.Option(help="What linear layers are held in: none, 4bit or 8bit.")
+    ] = "none",
+    device_map: Annotated[
+        str | None, typer.Option(help="Spread the weights over devices: auto. One process.")
+    ] = None,
     strict: Strict = False,
 ) -> None:
     """Score a model zero-shot on a suite and write the report."""
@@ -59,6 +96,11 @@ def evaluate(
             batch_tokens=batch_tokens,
             seed=seed,
             self_check=self_check,
+            reference=reference,
+            score_function=score_function,
+            generation_backend=generation_backend,
+            quantization=quantization,
+            device_map=device_map,
             strict=strict,
         )
     )

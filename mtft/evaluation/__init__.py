@@ -13,6 +13,7 @@ from mtft.evaluation.protocols import PROTOCOLS, ProtocolEncoder, ScoringProtoco
 from mtft.evaluation.results import EvaluationResults, ModelInfo, cells_of, examples_fingerprint
 from mtft.evaluation.scorers import SCORERS, Scorer, find_scorer
 from mtft.evaluation.suite import Suite, SuiteTask
+from mtft.evaluation.trained_on import TrainedOn
 
 __all__ = [
     "METRICS",
@@ -32,6 +33,7 @@ __all__ = [
     "ScoringProtocol",
     "Suite",
     "SuiteTask",
+    "TrainedOn",
     "bag_of_tokens_control",
     "cells_of",
     "control_rows",

@@ -11,8 +11,7 @@ from mtft.evaluation.cells import Asked
 from mtft.mixing.cells import languages_of
 
 if TYPE_CHECKING:
-    from mtft.mixing import MixtureCells
-    from mtft.tasks import Task
+    from mtft.evaluation.trained_on import TrainedOn
 
 
 def chosen(
@@ -74,7 +73,7 @@ def _check(
             )
 
 
-def refuse_overlap(asked: Iterable[Asked], trained: MixtureCells | None, side: str, *, where: object) -> None:
+def refuse_overlap(asked: Iterable[Asked], trained: TrainedOn | None, side: str, *, where: object) -> None:
     """What selects checkpoints is never reported, and what trains or selects is in no split taken whole.
 
     Raises:
@@ -83,8 +82,7 @@ def refuse_overlap(asked: Iterable[Asked], trained: MixtureCells | None, side: s
     if trained is None:
         return
     cells = list(asked)
-    selecting = {task.key for task in trained.validation}
-    both = sorted({a.task.key for a in cells} & selecting)
+    both = sorted({a.task.key for a in cells} & trained.selecting)
     if both and side == "test":
         raise SuiteError(
             "A cell that selects checkpoints must not be reported.",
@@ -92,10 +90,7 @@ def refuse_overlap(asked: Iterable[Asked], trained: MixtureCells | None, side: s
             where=where,
             remedy="Leave it out of the suite, or out of the mixture's `held_out.validation`.",
         )
-    used = [("train", cell.task) for cell in trained.train]
-    if side == "test":
-        used += [("validation", task) for task in trained.validation]
-    seen = sorted({a.task.key for a in cells if any(_shares_rows(a, task, use) for use, task in used)})
+    seen = sorted({a.task.key for a in cells if _shares_rows(a, trained, side)})
     if seen:
         raise SuiteError(
             "A split that is taken whole must hold no rows that train or select checkpoints.",
@@ -105,8 +100,9 @@ def refuse_overlap(asked: Iterable[Asked], trained: MixtureCells | None, side: s
         )
 
 
-def _shares_rows(asked: Asked, used: Task, side: str) -> bool:
-    """Whether rows of the splits, or their translations, stand on that side of a task in use."""
-    if used.name != asked.task.name:
-        return False
-    return bool(set(asked.splits) & set(used.card.division.splits_of(side, used.card.splits)))
+def _shares_rows(asked: Asked, trained: TrainedOn, side: str) -> bool:
+    """Whether rows of the splits, or their translations, train, or select what is reported."""
+    task = asked.task
+    uses = ["train"] * (task.name in trained.tasks)
+    uses += ["validation"] * (side == "test" and task.name in trained.selecting_tasks)
+    return any(set(asked.splits) & set(task.card.division.splits_of(use, task.card.splits)) for use in uses)

@@ -59,7 +59,7 @@ class _Cell:
     ) -> None:
         self.place, self.suite = place, suite
         cells = [cell for summary in summaries for cell in summary.cells]
-        self.splits = {sample.id.partition("/")[0] for cell in cells for sample in cell.samples}
+        self.splits = {name.partition("/")[0] for cell in cells for name in cell.samples.distinct("id")}
         self.counts = {len(cell.rows.ids) for cell in cells}
         self.templates = {cell.template_id: cell.template for cell in cells if cell.rows.ids}
         self.shots = cell_of[place.task, place.config].shots

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mtft.errors import StructureError
 from mtft.evaluation.cells import Asked
-from mtft.evaluation.examples import EvalCell, EvalExample
+from mtft.evaluation.examples import EvalCell, EvalExample, Shortening
 from mtft.evaluation.fewshot import ShotPool
 from mtft.evaluation.scorers import SCORERS, unscorable_reason
 from mtft.structured import Table
@@ -17,7 +17,8 @@ from mtft.tasks.records import Row
 from mtft.tasks.task import PROMPTED
 
 if TYPE_CHECKING:
-    from mtft.tasks import Problems, Sources
+    from mtft.prompting import Template
+    from mtft.tasks import Problems, Sources, Task
 
 
 TABLE_COLUMN = "table"
@@ -75,8 +76,17 @@ def cell_examples(
                 if reason := unscorable_reason(example, SCORERS[metric], table):
                     problems.add("unscorable", task.name, row.where, f"{reason} (template `{name}`)")
             shots = pool.of(example, template) if pool else ()
-            found.append(EvalExample(example, name, cell, table, shots, _slices_of(row, task.card.slices)))
+            slices = _slices_of(row, task.card.slices)
+            shortening = _shortening(task, row, template, seed)
+            found.append(EvalExample(example, name, cell, table, shots, slices, shortening))
     return found
+
+
+def _shortening(task: Task, row: Row, template: Template | None, seed: int) -> Shortening | None:
+    """How the row's prompt can lose a part of its column; None where the card names none for the template."""
+    if template is None or task.truncatable(template) is None:
+        return None
+    return Shortening(task, row, template, seed)
 
 
 def _slices_of(row: Row, columns: Iterable[str]) -> dict[str, str]:

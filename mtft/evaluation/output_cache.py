@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import TypeVar
 
-Answer = list[float] | str
+# Log-likelihoods of choices, or a generated text; None where the model's logits were no numbers.
+Answer = list[float] | str | None
 T = TypeVar("T")
 
 

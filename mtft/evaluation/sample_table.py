@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,21 +22,84 @@ _TYPES = {
     "loglikelihoods": pa.list_(pa.float64()),
     "shots": pa.int32(),
     "dropped_shots": pa.int32(),
+    "choice_tokens": pa.list_(pa.int32()),
+    "prior_loglikelihoods": pa.list_(pa.float64()),
+    "truncated_tokens": pa.int32(),
 }
-_JSON = ("scores", "slices")
-_NEEDED = {f.name for f in fields(Sample)} - {"signature", "shots", "dropped_shots", "slices"}
+JSON_COLUMNS = ("scores", "slices")
+_LATER = {
+    "signature", "shots", "dropped_shots", "slices", "choice_tokens", "prior_loglikelihoods", "truncated_tokens",
+}  # fmt: skip
+_NEEDED = {f.name for f in fields(Sample)} - _LATER
 SCHEMA = pa.schema([(f.name, _TYPES.get(f.name, pa.string())) for f in fields(Sample)])
+# Texts that hardly ever repeat; all others are read as dictionaries.
+_UNIQUE = {"inputs", "prediction"}
+_REPEATED = [field.name for field in SCHEMA if field.type == pa.string() and field.name not in _UNIQUE]
+
+
+def table_of(samples: Sequence[Sample]) -> pa.Table:
+    """The samples as a table; mappings are JSON text."""
+    columns: dict[str, list[object]] = {f.name: [getattr(s, f.name) for s in samples] for f in fields(Sample)}
+    for name in JSON_COLUMNS:
+        columns[name] = [json.dumps(getattr(s, name), ensure_ascii=False) for s in samples]
+    return pa.table(columns, schema=SCHEMA)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Writes a table of samples under a temporary name beside `path` and renames it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(table.cast(SCHEMA), temporary, compression="zstd")
+    temporary.replace(path)
 
 
 def write_samples(samples: Sequence[Sample], path: Path) -> None:
     """Writes the samples under a temporary name beside `path` and renames it; mappings are JSON text."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    columns: dict[str, list[object]] = {f.name: [getattr(s, f.name) for s in samples] for f in fields(Sample)}
-    for name in _JSON:
-        columns[name] = [json.dumps(getattr(s, name), ensure_ascii=False) for s in samples]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(pa.table(columns, schema=SCHEMA), temporary, compression="zstd")
-    temporary.replace(path)
+    write_table(table_of(samples), path)
+
+
+def read_table(path: Path, *, prompts: bool = True) -> pa.Table:
+    """The table of a file that `write_table` wrote; columns that it lacks have their default.
+
+    Args:
+        path: The file.
+        prompts: Also read `inputs`; else they are empty.
+
+    Raises:
+        RunError: The file is missing, or no such table.
+    """
+    try:
+        known = set(pq.read_schema(path).names)  # older tables have fewer columns
+        wanted = [name for name in SCHEMA.names if name in known | _NEEDED and (prompts or name != "inputs")]
+        table = pq.read_table(path, columns=wanted, read_dictionary=_REPEATED)
+        missing = sorted(_NEEDED - known)
+        if missing:
+            raise KeyError(f"no column {', '.join(missing)}")
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise RunError(
+            "Samples must be a table that an evaluation wrote.", found=error, where=path
+        ) from error
+    return _completed(table)
+
+
+def _completed(table: pa.Table) -> pa.Table:
+    """The table with every column of a sample, in order."""
+    defaults = {f.name: _default(f) for f in fields(Sample)}
+    columns = [
+        table.column(field.name)
+        if field.name in table.column_names
+        else pa.array([defaults[field.name]], type=field.type).take(
+            pa.array([0] * table.num_rows, pa.int64())
+        )
+        for field in SCHEMA
+    ]
+    return pa.table(columns, names=SCHEMA.names)
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.name in JSON_COLUMNS:
+        return "{}"
+    return "" if field.default is MISSING else field.default
 
 
 def read_samples(path: Path) -> list[Sample]:
@@ -44,18 +108,15 @@ def read_samples(path: Path) -> list[Sample]:
     Raises:
         RunError: The file is missing, or no such table.
     """
-    try:
-        # Older tables have fewer columns.
-        known = set(pq.read_schema(path).names)
-        table = pq.read_table(path, columns=[name for name in SCHEMA.names if name in known | _NEEDED])
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
-        raise RunError(
-            "Samples must be a table that an evaluation wrote.", found=error, where=path
-        ) from error
+    return samples_of(read_table(path))
+
+
+def samples_of(table: pa.Table) -> list[Sample]:
+    """The rows of a table as samples."""
     return [_sample(row) for row in table.to_pylist()]
 
 
 def _sample(row: dict[str, object]) -> Sample:
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-    values |= {name: json.loads(str(values[name])) for name in _JSON if name in values}
+    values |= {name: json.loads(str(values[name])) for name in JSON_COLUMNS}
     return Sample(**values)  # type: ignore[arg-type]

@@ -109,10 +109,16 @@ def alibi_bias(model: BloomModel, layout: Layout, dtype: torch.dtype) -> Tensor:
 
     Source: Press et al. 2022, "Train Short, Test Long", arXiv 2108.12409, section 3.
     """
-    tokens = torch.ones(1, max(2, layout.longest), dtype=torch.int64, device=layout.token.device)
-    slopes = model.build_alibi_tensor(tokens, model.num_heads, torch.float32)[:, :, 1:2]
     position = torch.arange(layout.longest, device=layout.token.device)
+    slopes = alibi_slopes(model, layout.token.device)
     return causal_bias(slopes * (position[None, :] - position[:, None])).to(dtype)
+
+
+def alibi_slopes(model: BloomModel, device: torch.device) -> Tensor:
+    """What a step of distance takes from each head's scores, (heads, 1, 1) float32."""
+    two = torch.ones(1, 2, dtype=torch.int64, device=device)
+    slopes: Tensor = model.build_alibi_tensor(two, model.num_heads, torch.float32)[:, :, 1:2]
+    return slopes
 
 
 def relative_bias(attention: MT5Attention, layout: Layout) -> Tensor:

@@ -13,6 +13,21 @@ from mtft.modeling.packed_layout import Group, Layout
 
 
 @dataclass(frozen=True)
+class TreeQueries:
+    """Positions of a group that see other keys than the rows before them: nodes of a tree of choices.
+
+    Attributes:
+        slots: (rows, nodes) int64, each node's slot; padding repeats any.
+        real: (nodes that are not padding,) int64, their places in the flattened `slots`.
+        bias: (rows, heads, nodes, length), what is added to their scores, -inf where nothing is seen.
+    """
+
+    slots: Tensor
+    real: Tensor
+    bias: Tensor
+
+
+@dataclass(frozen=True)
 class SegmentMask:
     """What stands where a layer expects its mask: who attends to whom.
 
@@ -20,11 +35,16 @@ class SegmentMask:
         queries: Where the queries are.
         keys: Where the keys are: the same groups and rows.
         causal: Whether the bias hides later keys; padding, being later, is then hidden as well.
+        biases: For each group (rows, heads, queries, keys), in the place of a bias that is common to all; empty
+            where there is one. It hides padding, too.
+        trees: For each group its nodes of a tree, where some of its positions are such; may be empty.
     """
 
     queries: Layout
     keys: Layout
     causal: bool
+    biases: tuple[Tensor, ...] = ()
+    trees: tuple[TreeQueries | None, ...] = ()
 
 
 def attend(
@@ -78,7 +98,28 @@ def attend(
         ).transpose(1, 2)
         for q, k, v, index in parts
     ]
-    return torch.cat([part.reshape(-1, query.shape[1]) for part in mixed_parts])
+    mixed = torch.cat([part.reshape(-1, query.shape[1]) for part in mixed_parts])
+    for group, tree in zip(far, mask.trees, strict=False):
+        if tree is not None:
+            slots, found = _tree_mixtures(query, key, value, group, tree, heads, scale)
+            mixed[slots] = found
+    return mixed
+
+
+def _tree_mixtures(
+    query: Tensor, key: Tensor, value: Tensor, group: Group, tree: TreeQueries, heads: int, scale: float
+) -> tuple[Tensor, Tensor]:
+    """The slots of a group's nodes, (nodes,), and their mixtures, (nodes, heads x width)."""
+    rows, nodes = tree.slots.shape
+    found = F.scaled_dot_product_attention(
+        query[tree.slots].view(rows, nodes, heads, -1).transpose(1, 2),
+        _by_head(key[group.start : group.stop], group, heads),
+        _by_head(value[group.start : group.stop], group, heads),
+        attn_mask=tree.bias.to(query.dtype),
+        scale=scale,
+    )
+    flat = found.transpose(1, 2).reshape(rows * nodes, -1)
+    return tree.slots.flatten()[tree.real], flat[tree.real]
 
 
 def causal_bias(bias: Tensor) -> Tensor:
@@ -95,6 +136,8 @@ def _by_head(slots: Tensor, group: Group, heads: int) -> Tensor:
 
 def _added(bias: Tensor | None, mask: SegmentMask, index: int, dtype: torch.dtype) -> Tensor | None:
     """What is added to the scores of a group: the bias, and -inf on padding where the bias does not hide it."""
+    if mask.biases:
+        return mask.biases[index].to(dtype)
     near, far = mask.queries.groups[index], mask.keys.groups[index]
     added = None if bias is None else bias[None, :, : near.length, : far.length]
     if not (far.full or mask.causal):

@@ -55,6 +55,17 @@ GROUPS = {
     "held_out_language": "unseen: languages not finetuned on",
     "held_out_cluster": "unseen: tasks not finetuned on",
     "held_out_pair": "unseen: pairs not finetuned on",
+    "language_trained": "languages finetuned on",
+    "language_pretrained_only": "languages only in pretraining",
+    "language_unseen": "languages never seen",
+    "cluster_trained": "tasks finetuned on",
+    "cluster_held_out": "tasks held out",
+    "language_trained_cluster_trained": "languages and tasks finetuned on",
+    "language_trained_cluster_held_out": "languages finetuned on, tasks held out",
+    "language_pretrained_only_cluster_trained": "languages only in pretraining, tasks finetuned on",
+    "language_pretrained_only_cluster_held_out": "languages only in pretraining, tasks held out",
+    "language_unseen_cluster_trained": "languages never seen, tasks finetuned on",
+    "language_unseen_cluster_held_out": "languages never seen, tasks held out",
 }
 NOTHING = "–"
 FRACTIONS = frozenset(
@@ -87,6 +98,10 @@ FRACTIONS = frozenset(
 """Metrics of at most 1, shown in per cent."""
 POINTS = frozenset({"chrf", "chrf_pp", "bleu", "bleu_lc", "spbleu", "ter"})
 """Metrics of 0 to 100, however small their values happen to be."""
+LESS_IS_BETTER = frozenset(
+    {"ter", "slot_error", "slots_missing", "slots_added", "slots_repeated", "malformed_rate"}
+)
+"""Rates of errors: a gain is a fall."""
 
 
 def words(name: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 from mtft.errors import TaskError, nearest
 from mtft.languages import Language
@@ -145,7 +145,14 @@ class Task:
         return self._example(row, rendered, template.id, template.language)
 
     def fit(
-        self, row: Row, template: Template, max_tokens: int, count: Callable[[str], int], seed: int = 0
+        self,
+        row: Row,
+        template: Template,
+        max_tokens: int,
+        count: Callable[[str], int],
+        seed: int = 0,
+        *,
+        side: Literal["left", "right"] = "right",
     ) -> Rendered | None:
         """What a template makes of a row, the column that the card lets it shorten cut where the input is too long.
 
@@ -155,6 +162,7 @@ class Task:
             max_tokens: The most tokens that the input may have.
             count: Tokens of a text.
             seed: Of the templates' random choices.
+            side: The side of the column that goes.
 
         Returns:
             Targets and choices as `render` makes them; None where the card names no column, or the template's
@@ -163,7 +171,7 @@ class Task:
         column = self.truncatable(template)
         if column is None:
             return None
-        budget = Truncation(column, max_tokens, count)
+        budget = Truncation(column, max_tokens, count, side)
         try:
             return template.fit(row.fields, budget, example_id=_example_id(row), seed=seed).rendered
         except RenderError:

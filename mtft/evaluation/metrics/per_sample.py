@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -11,13 +9,15 @@ import numpy as np
 from mtft.evaluation.examples import Sample
 from mtft.evaluation.metrics.base import Rows, per_row
 from mtft.evaluation.ranking import placements
+from mtft.evaluation.sample_columns import IntArray, SampleRows
 from mtft.statistics import FloatArray, ratio
 
 
 def span_rows(samples: Sequence[Sample]) -> Rows:
     """Entities of each sample: found, invented, missed."""
     names = ("true_positives", "false_positives", "false_negatives")
-    return per_row(samples, [[s.scores[n] for n in names] for s in samples], 3)
+    found = SampleRows.of(samples)
+    return per_row(found, np.stack([found.score(name) for name in names], axis=1), 3)
 
 
 def span_f1_value(sums: FloatArray) -> FloatArray:
@@ -38,18 +38,27 @@ def per_query(
     """
 
     def rows(samples: Sequence[Sample]) -> Rows:
-        queries: dict[str, list[Sample]] = defaultdict(list)
-        for sample in samples:
-            queries[sample.item_group].append(sample)
-        values = {
-            group: measure([s.scores["relevance"] for s in found], [s.scores["margin"] for s in found])
-            for group, found in queries.items()
-        }
-        known = [group for group, value in values.items() if not math.isnan(value)]
-        statistics = np.array([(values[g], 1.0) for g in known], dtype=np.float64).reshape(-1, 2)
-        return Rows(known, known, statistics)
+        found = SampleRows.of(samples)
+        return _query_rows(
+            measure, found.codes("item_group"), found.score("relevance"), found.score("margin")
+        )
 
     return rows
+
+
+def _query_rows(
+    measure: Callable[[Sequence[float], Sequence[float]], float],
+    groups: IntArray,
+    relevance: FloatArray,
+    margin: FloatArray,
+) -> Rows:
+    order = np.argsort(groups, kind="stable")
+    queries, starts = np.unique(groups[order], return_index=True)
+    parts = np.split(order, starts[1:])
+    values = np.array([measure(relevance[at], margin[at]) for at in parts], dtype=np.float64)  # type: ignore[arg-type]
+    known = np.isfinite(values)
+    statistics = np.stack([values[known], np.ones(known.sum())], axis=1)
+    return Rows(queries[known], queries[known], statistics)
 
 
 def overall_auc_rows(samples: Sequence[Sample]) -> Rows:
@@ -58,17 +67,18 @@ def overall_auc_rows(samples: Sequence[Sample]) -> Rows:
     Columns: the placements of its relevant candidates and their number, those of the others and their number,
     the AUC of all queries and 1.
     """
-    relevant = np.array([s.scores["relevance"] > 0 for s in samples], dtype=bool)
+    found = SampleRows.of(samples)
+    relevant = found.score("relevance") > 0
     if relevant.all() or not relevant.any():  # no pair to compare
-        return Rows([], [], np.empty((0, 6)))
-    places = placements(relevant, np.array([s.scores["margin"] for s in samples], dtype=np.float64))
+        none = np.empty(0, dtype=np.int64)
+        return Rows(none, none, np.empty((0, 6)))
+    places = placements(relevant, found.score("margin"))
     table = np.stack([places * relevant, relevant, places * ~relevant, ~relevant], axis=1)
-    queries, place_of = np.unique([s.item_group for s in samples], return_inverse=True)
+    queries, place_of = np.unique(found.codes("item_group"), return_inverse=True)
     sums = np.zeros((len(queries), 6))
     np.add.at(sums[:, :4], place_of, table)
     sums[:, 4:] = places[relevant].mean(), 1.0
-    names = [str(query) for query in queries]
-    return Rows(names, names, sums)
+    return Rows(queries, queries, sums)
 
 
 def overall_auc_value(sums: FloatArray) -> FloatArray:
