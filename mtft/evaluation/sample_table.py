@@ -69,18 +69,18 @@ def read_table(path: Path, *, prompts: bool = True) -> pa.Table:
         missing = sorted(_NEEDED - known)
         if missing:
             raise KeyError(f"no column {', '.join(missing)}")
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        return _completed(table)
+    except (OSError, pa.ArrowException, KeyError) as error:
         raise RunError(
             "Samples must be a table that an evaluation wrote.", found=error, where=path
         ) from error
-    return _completed(table)
 
 
 def _completed(table: pa.Table) -> pa.Table:
     """The table with every column of a sample, in order."""
     defaults = {f.name: _default(f) for f in fields(Sample)}
     columns = [
-        table.column(field.name)
+        _typed(table.column(field.name), field.type)
         if field.name in table.column_names
         else pa.array([defaults[field.name]], type=field.type).take(
             pa.array([0] * table.num_rows, pa.int64())
@@ -88,6 +88,13 @@ def _completed(table: pa.Table) -> pa.Table:
         for field in SCHEMA
     ]
     return pa.table(columns, names=SCHEMA.names)
+
+
+def _typed(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    """The column as the type that samples have; dictionaries of texts stay dictionaries."""
+    is_dictionary = pa.types.is_dictionary(column.type)
+    found = column.type.value_type if is_dictionary else column.type
+    return column if found == wanted else column.cast(wanted)
 
 
 def _default(field: Field[Any]) -> Any:
@@ -112,5 +119,20 @@ def samples_of(table: pa.Table) -> list[Sample]:
 
 def _sample(row: dict[str, object]) -> Sample:
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-    values |= {name: json.loads(str(values[name])) for name in JSON_COLUMNS}
+    values |= {name: mapping_of(str(values[name])) for name in JSON_COLUMNS}
     return Sample(**values)  # type: ignore[arg-type]
+
+
+def mapping_of(text: str) -> dict[str, Any]:
+    """The mapping that a cell of a JSON column holds; nothing of an empty one.
+
+    Raises:
+        RunError: It is no JSON object.
+    """
+    try:
+        found = json.loads(text or "{}")
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise RunError("Scores and slices of samples must be JSON.", found=f"`{text[:80]}`") from error
+    if not isinstance(found, dict):
+        raise RunError("Scores and slices of samples must be JSON objects.", found=f"`{text[:80]}`")
+    return found
