@@ -94,18 +94,18 @@ def read_table(path: Path, *, prompts: bool = True) -> pa.Table:
         missing = sorted(_NEEDED - known)
         if missing:
             raise KeyError(f"no column {', '.join(missing)}")
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        return _completed(table)
+    except (OSError, pa.ArrowException, KeyError) as error:
         raise RunError(
             "Samples must be a table that an evaluation wrote.", found=error, where=path
         ) from error
-    return _completed(table)
 
 
 def _completed(table: pa.Table) -> pa.Table:
     """The table with every column of a sample, in order."""
     defaults = {f.name: _default(f) for f in fields(Sample)}
     columns = [
-        table.column(field.name)
+        _as(table.column(field.name), field.type)
         if field.name in table.column_names
         else pa.array([defaults[field.name]], type=field.type).take(
             pa.array([0] * table.num_rows, pa.int64())
@@ -146,5 +146,20 @@ def _values(column: pa.ChunkedArray, name: str) -> list[Any]:
     else:
         values = column.to_pylist()
     if name in JSON_COLUMNS:
-        return [json.loads(each) for each in values]
+        return [mapping_of(each) for each in values]
     return [tuple(each) if isinstance(each, list) else each for each in values]
+
+
+def mapping_of(text: str) -> dict[str, Any]:
+    """The mapping that a cell of a JSON column holds; nothing of an empty one.
+
+    Raises:
+        RunError: It is no JSON object.
+    """
+    try:
+        found = json.loads(text or "{}")
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise RunError("Scores and slices of samples must be JSON.", found=f"`{text[:80]}`") from error
+    if not isinstance(found, dict):
+        raise RunError("Scores and slices of samples must be JSON objects.", found=f"`{text[:80]}`")
+    return found
