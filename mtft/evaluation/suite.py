@@ -128,9 +128,10 @@ class Suite:
         return suite
 
     def _check(self) -> None:
+        protocols = (self.protocol, *(task.protocol for task in self.tasks))
         for what, name, options in (
             ("side", self.side, {"test", "validation"}),
-            *(("protocol", e.protocol, PROTOCOLS) for e in (self, *self.tasks) if e.protocol is not None),
+            *(("protocol", name, PROTOCOLS) for name in protocols if name is not None),
             *(("entry of `cells`", name, _SIDE_OF) for name in self.cells),
         ):
             if name not in options:
