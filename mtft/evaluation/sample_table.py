@@ -146,7 +146,7 @@ def _values(column: pa.ChunkedArray, name: str) -> list[Any]:
     else:
         values = column.to_pylist()
     if name in JSON_COLUMNS:
-        return [mapping_of(each) for each in values]
+        return [mapping_of(each or "") for each in values]
     return [tuple(each) if isinstance(each, list) else each for each in values]
 
 
