@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from mtft.resources import builtin_folder
 
 if TYPE_CHECKING:
     from mtft.evaluation import EvalExample, LmEvalExport, Suite
+    from mtft.evaluation.lm_eval_export import LeftOut
 
 
 class RunByDefault(Friendly):
@@ -208,13 +210,24 @@ def _examples(
     return examples
 
 
+def _by_reason(left_out: Iterable[LeftOut]) -> list[tuple[object, ...]]:
+    """Task, reason, and how many cells, templates in cells, and examples it concerns."""
+    found: dict[tuple[str, str], list[LeftOut]] = {}
+    for each in left_out:
+        found.setdefault((each.task, each.reason), []).append(each)
+    return [
+        (*key, len({e.config for e in group}), len(group), sum(e.count for e in group))
+        for key, group in found.items()
+    ]
+
+
 def _say_export(made: LmEvalExport, max_input_tokens: int | None) -> None:
     """What was written, what was not and why, and the command that runs it."""
     say(f"{len(made.tasks)} tasks with {made.rows} rows in {made.folder}")
     if made.left_out:
-        say("", "Not exported:")
-        columns = ("task", "config", "template", "reason", "count")
-        say_table(columns, ([vars(e)[c] for c in columns] for e in made.left_out), numeric=("count",))
+        say("", f"Not exported (cell by cell in {made.folder / 'export.json'}):")
+        columns = ("task", "reason", "cells", "prompts", "examples")
+        say_table(columns, _by_reason(made.left_out), numeric=columns[2:])
     for line in dict.fromkeys(line for lines in made.notes.values() for line in lines):
         say("", f"Note: {line}.")
     length = f",max_length={max_input_tokens}" if max_input_tokens else ""

@@ -34,7 +34,8 @@ from transformers import PreTrainedTokenizerBase
 from mtft.encoding import CausalEncoder, Encoder, Seq2SeqEncoder
 from mtft.errors import SuiteError, nearest
 from mtft.evaluation.fingerprints import tokenizer_fingerprint
-from mtft.evaluation.harness import HarnessEncoding, TokenIds, context_length
+from mtft.evaluation.harness import HarnessEncoding, context_length
+from mtft.evaluation.harness import TokenIds as TokenIds
 
 logger = logging.getLogger(__name__)
 
