@@ -179,6 +179,7 @@ def sample_of(
     *,
     tokens: tuple[int, ...] = (),
     priors: Answer = None,
+    step: int | None = None,
 ) -> Sample:
     """The judged answer of one example under one scorer, or the reason why there is none.
 
@@ -191,6 +192,7 @@ def sample_of(
         prompt: What the model read; without one the example's inputs.
         tokens: Scored tokens of each choice.
         priors: Log-likelihoods of the choices after an empty prompt.
+        step: The model's step of training, where known.
     """
     example, cell = evaluated.example, evaluated.cell
     read = prompt or Prompt(example.inputs)
