@@ -239,6 +239,8 @@ def sample_of(
         slices=dict(evaluated.slices),
         choice_tokens=tokens,
         prior_loglikelihoods=prior,
+        contamination=evaluated.contamination,
+        step=-1 if step is None else step,
     )
 
 
