@@ -18,7 +18,7 @@ TEXT = "the river is wide and old boats lie by its bank while children watch bir
 
 def written(root: Path) -> Path:
     """Ten rows of each dataset in its format."""
-    texts = [" ".join(WORDS[n : n + 4 + n % 5]) for n in range(10)]
+    texts = [" ".join(TEXT.split()[n : n + 4 + n % 5]) for n in range(10)]
     nli = [
         "id\tlanguage\tpremise\thypothesis\tlabel",
         *(f"{n}\tgn\t{t}\t{t[:9]}\tneutral" for n, t in enumerate(texts)),
