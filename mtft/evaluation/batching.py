@@ -82,3 +82,12 @@ def padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tup
     lengths = torch.tensor([len(row) for row in rows])
     mask = (torch.arange(longest)[None, :] < lengths[:, None]).long()
     return ids.reshape(len(rows), longest).to(device), mask.to(device)
+
+
+def left_padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Like `padded`, on the left: all rows end together.
+
+    Example: [[5, 6, 7], [8]] with pad 0 gives [[5, 6, 7], [0, 0, 8]] and [[1, 1, 1], [0, 0, 1]].
+    """
+    ids, mask = padded([row[::-1] for row in rows], pad, device)
+    return ids.flip(1), mask.flip(1)

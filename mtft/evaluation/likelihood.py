@@ -14,7 +14,7 @@ import numpy as np
 
 from mtft.evaluation.backbones import is_encoder_decoder, tree_model
 from mtft.evaluation.batching import batches, packed
-from mtft.evaluation.naive import naive_loglikelihoods
+from mtft.evaluation.generic import GenericScorer
 from mtft.evaluation.protocols import TokenIds
 from mtft.evaluation.requests import RankIds
 from mtft.modeling import choice_trees
@@ -34,8 +34,8 @@ class LikelihoodEngine:
     """Scores `RankIds` with one model.
 
     Args:
-        model: BLOOM or mT5 (shared prompts), or any other causal or seq2seq model (one row per choice); wrapped or not,
-            with an adapter or without. Its weights are used as they are when `score` is called.
+        model: BLOOM or mT5 (choice trees), or any other causal or seq2seq model (`mtft.evaluation.generic`); wrapped
+            or not, with an adapter or without. Its weights are used as they are when `score` is called.
         pad: Id to pad with where rows are padded; it is masked.
         batch_tokens: Tokens per batch, padding included.
     """
@@ -45,6 +45,7 @@ class LikelihoodEngine:
         self.pad = pad
         self.batch_tokens = batch_tokens
         self._trees = tree_model(model)
+        self._other = GenericScorer(model, pad, batch_tokens=batch_tokens) if self._trees is None else None
         self._encoder_decoder = is_encoder_decoder(model)
 
     @property
@@ -73,7 +74,8 @@ class LikelihoodEngine:
         It is the sum over the choice's tokens, as many as the choice has ids, in float64 of float32 log-probabilities.
         """
         if self._trees is None:
-            return naive_loglikelihoods(self.model, batch, self.pad, batch_tokens=self.batch_tokens)
+            assert self._other is not None
+            return self._other.score(batch)
         rows = list(_rows(batch))
         trees = choice_trees([row.inputs for row in rows], [row.choices for row in rows])
         edges = self._trees(trees=trees).double().cpu().numpy()
