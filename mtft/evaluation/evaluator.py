@@ -176,10 +176,10 @@ def sample_of(
     reason: str,
     model_name: str,
     prompt: Prompt | None = None,
+    step: int | None = None,
     *,
     tokens: tuple[int, ...] = (),
     priors: Answer = None,
-    step: int | None = None,
 ) -> Sample:
     """The judged answer of one example under one scorer, or the reason why there is none.
 
@@ -190,9 +190,9 @@ def sample_of(
         reason: Why there is no answer; empty where there is one.
         model_name: In the report.
         prompt: What the model read; without one the example's inputs.
+        step: The model's step of training, where known.
         tokens: Scored tokens of each choice.
         priors: Log-likelihoods of the choices after an empty prompt.
-        step: The model's step of training, where known.
     """
     example, cell = evaluated.example, evaluated.cell
     read = prompt or Prompt(example.inputs)
