@@ -33,6 +33,7 @@ from mtft.evaluation.protocols import (
     find_protocol,
     input_limit,
     note_precision,
+    position_limit,
 )
 from mtft.evaluation.requests import (
     GenerationIds,
@@ -203,6 +204,7 @@ class _Runner:
         self.model, self.encoder, self.settings = model, encoder, settings
         self.limit, self.progress = limit, progress
         self.reasons: dict[str, str] = {}
+        self.positions = position_limit(unwrapped(model))
         self.cut = LeftCut(limit, encoder_decoder=encoder.encoder_decoder)
         self.state = PartialState()
 
@@ -251,12 +253,22 @@ class _Runner:
         if isinstance(item, RankIds) and not (item.choices and all(item.choices)):
             return "an answer choice is empty"
         if not self.encoder.protocol.as_harness:
-            return f"the prompt is longer than {self.limit} tokens" if len(item.inputs) > self.limit else ""
+            return self._too_long(item)
         if isinstance(item, RankIds):
             over = max(map(len, item.choices)) > self.limit
             return f"an answer choice is longer than {self.limit} tokens" if over else ""
         over = not self.encoder.encoder_decoder and item.max_new_tokens >= self.limit
         return f"{item.max_new_tokens} new tokens leave no room for a prompt" if over else ""
+
+    def _too_long(self, item: RankIds | GenerationIds) -> str:
+        """Why a request that is not cut has no room; what a causal model writes or scores shares its positions."""
+        if len(item.inputs) > self.limit:
+            return f"the prompt is longer than {self.limit} tokens"
+        if self.positions is None or self.encoder.encoder_decoder:
+            return ""
+        after = max(map(len, item.choices)) if isinstance(item, RankIds) else item.max_new_tokens
+        over = len(item.inputs) + after - 1 > self.positions  # the last token is not read again
+        return f"prompt and answer are longer than the model's {self.positions} positions" if over else ""
 
     def _work(self, batches: Sequence[Any], cache: OutputCache) -> dict[str, Answer]:
         """The answers to these batches, stored every `CHUNK_SECONDS`."""
