@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from mtft.errors import ModelError
-from mtft.evaluation.backbones import context_of, is_encoder_decoder, scoring_mode, unwrapped
+from mtft.evaluation.backbones import is_encoder_decoder, scoring_mode, unwrapped
 from mtft.evaluation.examples import EvalExample, Sample
 from mtft.evaluation.fewshot import Prompt, fitted_prompts
 from mtft.evaluation.generation import GenerationBackend
@@ -91,7 +91,6 @@ def _under(
     protocol = encoder.protocol
     note_precision(protocol, str(getattr(unwrapped(model), "dtype", "")).removeprefix("torch."))
     limit = input_limit(protocol, settings.max_input_tokens, unwrapped(model), encoder.tokenizer)
-    limit = min(limit, context_of(model) or limit)
     jobs = _jobs(examples, fitted_prompts(examples, encoder, limit))
     with scoring_mode(model):
         runner = Runner(model, encoder, settings, limit, progress, generator)

@@ -34,7 +34,7 @@ SCRIPT = """
 import os, pickle, signal, sys
 from pathlib import Path
 from accelerate import PartialState
-from mtft.evaluation import EngineSettings, evaluate, evaluator
+from mtft.evaluation import EngineSettings, evaluate, runner
 from tests.evaluation.conftest import make
 state = PartialState(cpu=True)
 assert state.num_processes == int(sys.argv[4])
