@@ -154,15 +154,11 @@ class Suite:
         suite._check()
         return suite
 
-    @property
-    def _protocols(self) -> list[str]:
-        """Every protocol that is named."""
-        return [name for name in (self.protocol, *(task.protocol for task in self.tasks)) if name is not None]
-
     def _check(self) -> None:
+        protocols = (self.protocol, *(task.protocol for task in self.tasks))
         for what, name, options in (
             ("side", self.side, {"test", "validation"}),
-            *(("protocol", name, PROTOCOLS) for name in self._protocols),
+            *(("protocol", name, PROTOCOLS) for name in protocols if name is not None),
             *(("entry of `cells`", name, _SIDE_OF) for name in self.cells),
         ):
             if name not in options:

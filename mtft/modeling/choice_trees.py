@@ -77,8 +77,8 @@ def choice_trie(choices: tuple[TokenIds, ...]) -> ChoiceTrie:
     for node in range(1, len(tokens)):
         seen[node] |= seen[parents[node]]
     edge_node, edge_token = np.array(list(edges), dtype=np.int64).T.copy()
-    found = (np.array(column, dtype=np.int64) for column in (tokens, depths))
-    return ChoiceTrie(*found, seen, edge_node, edge_token, np.array(scored), np.array(owner))
+    last, depth = np.array(tokens, dtype=np.int64), np.array(depths, dtype=np.int64)
+    return ChoiceTrie(last, depth, seen, edge_node, edge_token, np.array(scored), np.array(owner))
 
 
 @dataclass(frozen=True)

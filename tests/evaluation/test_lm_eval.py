@@ -20,6 +20,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 import mtft
+from mtft.encoding import train_tokenizer
 from mtft.evaluation import (
     EngineSettings,
     EvalCell,
@@ -157,17 +158,29 @@ def test_what_is_too_long_is_cut_as_the_harness_cuts_it(tiny: Tiny, limit: int) 
         assert abs(sample.truncated_tokens - max(0, ids - room)) <= 1  # a token may join at the seam
 
 
-def test_the_models_own_length_is_the_limit() -> None:
-    from mtft.encoding import train_tokenizer
-
+def with_positions(number: int) -> Tiny:
+    """A causal model that has no more positions than that."""
     torch.manual_seed(0)
     ids = {"bos_token_id": 1, "eos_token_id": 2}
-    config = GPT2Config(vocab_size=500, n_embd=16, n_layer=1, n_head=2, n_positions=24, **ids)
-    tiny = Tiny(GPT2LMHeadModel(config).eval(), train_tokenizer(TEXTS, 420, "bloom"), "causal")
-    pairs = random_pairs(12, 40)
+    config = GPT2Config(vocab_size=500, n_embd=16, n_layer=1, n_head=2, n_positions=number, **ids)
+    return Tiny(GPT2LMHeadModel(config).eval(), train_tokenizer(TEXTS, 420, "bloom"), "causal")
+
+
+def test_the_models_own_length_is_the_limit() -> None:
+    pairs, tiny = random_pairs(12, 40), with_positions(24)
     samples = ours(tiny, pairs)
     assert any(s.truncated_tokens for s in samples)
     assert_equal(samples, of_harness(harness(tiny), pairs), pairs)
+
+
+def test_beyond_the_models_positions_a_prompt_is_unscored_and_the_rest_still_runs() -> None:
+    pairs, tiny = random_pairs(30, 24), with_positions(20)
+    samples = evaluate(*tiny, examples(pairs), "trained")
+    assert {s.unscored_reason for s in samples} == {
+        "",
+        "the prompt is longer than 20 tokens",
+        "prompt and answer are longer than the model's 20 positions",
+    }
 
 
 def test_a_choice_beyond_the_limit_is_unscored_where_the_harness_would_stop(tiny: Tiny) -> None:

@@ -34,11 +34,11 @@ SCRIPT = """
 import os, pickle, signal, sys
 from pathlib import Path
 from accelerate import PartialState
-from mtft.evaluation import EngineSettings, evaluate, evaluator
+from mtft.evaluation import EngineSettings, evaluate, runner
 from tests.evaluation.conftest import make
 state = PartialState(cpu=True)
 assert state.num_processes == int(sys.argv[4])
-evaluator.CHUNK_SECONDS = 0.0
+runner.CHUNK_SECONDS = 0.0
 
 def kill(done, total):
     if done > total / 3 and state.process_index == 0:
@@ -145,7 +145,7 @@ def test_a_harmed_shard_is_passed_over_and_scored_again(
     monkeypatch: pytest.MonkeyPatch,
     harm: str,
 ) -> None:
-    monkeypatch.setattr("mtft.evaluation.evaluator.CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr("mtft.evaluation.runner.CHUNK_SECONDS", 0.0)
     outputs = tmp_path / "outputs"
     settings = EngineSettings(batch_tokens=BATCH_TOKENS, cache_folder=outputs)
     whole = evaluate(*tiny, examples, "trained", settings)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate.hooks import ModelHook, add_hook_to_module
 from peft import LoraConfig, get_peft_model
 from torch import nn
 from transformers import (
@@ -195,7 +196,7 @@ def test_other_models_have_no_twin() -> None:
     config = GPT2Config(vocab_size=50, n_embd=8, n_layer=1, n_head=2)
     assert with_trees(GPT2LMHeadModel(config)) is None
     hooked = library_model("bloom")
-    hooked.transformer.h[0]._hf_hook = object()  # as Accelerate marks a module whose forward it replaced
+    add_hook_to_module(hooked.transformer.h[0], ModelHook())
     assert with_trees(hooked) is None
     spread = TargetBloom(hooked.config)
     spread.hf_device_map = {"transformer.h.0": 0, "transformer.h.1": 1}
