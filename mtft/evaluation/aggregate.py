@@ -117,8 +117,7 @@ class TemplateCell:
     @cached_property
     def n_unscored(self) -> int:
         """Samples without scores; in rankings also queries without a relevant candidate."""
-        ranking = METRICS["ndcg"]
-        queries = np.unique(self.scored.codes("item_group")) if self.metric in ranking else np.empty(0)
+        queries = np.unique(self.scored.codes("item_group")) if self.metric.by_query else np.empty(0)
         return len(self.samples) - len(self.scored) + len(np.setdiff1d(queries, self.rows.ids))
 
     @cached_property
@@ -130,6 +129,11 @@ class TemplateCell:
     def groups(self) -> list[str]:
         """Item groups in order."""
         return self.samples.names("item_group", self.group_codes)
+
+    @cached_property
+    def n_truncated(self) -> int:
+        """Samples whose prompt was too long and lost a part."""
+        return int((self.samples.numbers("truncated_tokens") > 0).sum())
 
     @cached_property
     def sums(self) -> FloatArray:

@@ -175,18 +175,46 @@ class Prompt(NamedTuple):
         text: Shots and inputs.
         shots: How many shots stand in it.
         dropped: How many did not fit.
+        cut_tokens: How many tokens it lost because it was too long.
     """
 
     text: str
     shots: int = 0
     dropped: int = 0
+    cut_tokens: int = 0
 
 
 def fitted_prompts(examples: Sequence[EvalExample], encoder: ProtocolEncoder, limit: int) -> list[Prompt]:
     """The prompt of every example; shots are left out from the far end until it has at most `limit` tokens.
 
-    Without shots a prompt is its inputs, however long.
+    Without shots a prompt is its inputs; one that is too long loses the beginning of the column that its card
+    names, or stays as it is where that does not do. Under `lm_eval` nothing is left out: what is too long
+    there loses its first tokens, shots or not (`mtft.evaluation.left_cut`).
     """
+    if encoder.protocol.as_harness:
+        return [Prompt(whole_prompt(example), len(example.shots)) for example in examples]
+    return shortened(_with_shots(examples, encoder, limit), examples, encoder, limit)
+
+
+def shortened(
+    prompts: Sequence[Prompt], examples: Sequence[EvalExample], encoder: ProtocolEncoder, limit: int
+) -> list[Prompt]:
+    """The prompts, those that are too long without the beginning of the column that may be shortened."""
+    made = list(prompts)
+    able = [n for n, (p, e) in enumerate(zip(prompts, examples, strict=True)) if e.shortening and not p.shots]
+
+    def count(text: str) -> int:
+        return len(encoder.inputs([text])[0])
+
+    for number, ids in zip(able, encoder.inputs([prompts[n].text for n in able]), strict=True):
+        if len(ids) > limit and (how := examples[number].shortening):
+            left = how.fitted(limit, count)
+            if left is not None:
+                made[number] = prompts[number]._replace(text=left, cut_tokens=len(ids) - count(left))
+    return made
+
+
+def _with_shots(examples: Sequence[EvalExample], encoder: ProtocolEncoder, limit: int) -> list[Prompt]:
     kept = [len(example.shots) for example in examples]
     open_ = [number for number, count in enumerate(kept) if count]
     while open_:
@@ -199,6 +227,11 @@ def fitted_prompts(examples: Sequence[EvalExample], encoder: ProtocolEncoder, li
         Prompt(_text(example, count), count, len(example.shots) - count)
         for example, count in zip(examples, kept, strict=True)
     ]
+
+
+def whole_prompt(example: EvalExample) -> str:
+    """All shots and the inputs, however long."""
+    return _text(example, len(example.shots))
 
 
 def _text(example: EvalExample, shots: int) -> str:

@@ -17,11 +17,16 @@ import numpy as np
 from mtft.errors import RunError
 from mtft.evaluation.aggregate import Resampling, SummaryCell, TemplateCell, summarise, template_cells
 from mtft.evaluation.averages import CellOf, averages, primary_metric
+from mtft.evaluation.comparability import published_rows
 from mtft.evaluation.comparisons import comparisons
+from mtft.evaluation.contamination import contamination_rows
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
 from mtft.evaluation.fewshot import shot_rows
+from mtft.evaluation.lengths import length_rows
 from mtft.evaluation.sample_columns import SampleColumns, SampleRows
 from mtft.evaluation.sample_table import read_table, write_table
+from mtft.evaluation.score_function_rows import score_function_rows
+from mtft.evaluation.score_functions import FREE, SUM
 from mtft.evaluation.slices import slice_rows
 from mtft.evaluation.transfer import transfer_rows, transfer_tasks
 
@@ -61,7 +66,7 @@ class EvaluationResults:
         suite: Name, protocol, cap, fingerprint of the suite.
         title: Of the report.
         extras: Further keys of `results.json`: problems, mixture, training, controls, vocabulary_overlap,
-        reproduce.
+        contamination_index (in which the items were looked up), reproduce.
     """
 
     samples: Sequence[Sample]
@@ -120,8 +125,14 @@ class EvaluationResults:
             "eval_cells": [_without_default(asdict(cell)) for cell in self.cells],
             **self.extras,
             **_filled(
+                contamination=contamination_rows(cells, cell_of)
+                if "contamination_index" in self.extras
+                else [],
+                published=published_rows(summaries, self.suite, cell_of),
                 shots=shot_rows(samples, self.cells),
                 slices=slice_rows(cells, resampling, self.extras.get("mixture")),
+                lengths=length_rows(samples),
+                score_functions=score_function_rows(samples, self.cells),
             ),
         }
         cleaned: dict[str, Any] = _without_nan(content)
@@ -161,7 +172,8 @@ class EvaluationResults:
             raise RunError(f"Results must be of schema {SCHEMA}.", found=content.get("schema"), where=path)
         own = {
             "schema", "title", "created", "suite", "models", "languages", "tasks", "cells", "summary",
-            "averages", "comparisons", "transfer", "transfer_tasks", "unscored", "eval_cells", "shots", "slices",
+            "averages", "comparisons", "transfer", "transfer_tasks", "unscored", "eval_cells", "published", "shots",
+            "slices", "lengths", "score_functions", "contamination",
         }  # fmt: skip
         return cls(
             samples=SampleColumns(read_table(folder / SAMPLES, prompts=prompts)).all(),
@@ -206,12 +218,17 @@ def _filled(**lists: list[dict[str, Any]]) -> dict[str, Any]:
     return {name: rows for name, rows in lists.items() if rows}
 
 
+_USUAL = {"shots": 0, "protocol": "", "min_new_tokens": 0, "score_function": SUM, "score_functions": FREE}
+
+
 def _without_default(cell: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in cell.items() if name != "shots" or value}
+    return {name: value for name, value in cell.items() if name not in _USUAL or value != _USUAL[name]}
 
 
 def _cell(row: dict[str, Any]) -> EvalCell:
-    return EvalCell(**{**row, "metrics": tuple(row["metrics"])})
+    return EvalCell(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+    )
 
 
 def _languages(cells: Sequence[EvalCell]) -> dict[str, Any]:
@@ -246,6 +263,7 @@ def _cell_row(cell: TemplateCell, resampling: Resampling) -> dict[str, Any]:
         "n": len(cell.rows.ids),
         "n_groups": len(cell.group_codes),
         "n_unscored": cell.n_unscored,
+        "n_truncated": cell.n_truncated,
         "chance": cell.chance,
         "indistinguishable": None if cell.chance is None or not low <= high else low <= cell.chance <= high,
         "detectable": cell.detectable,
@@ -275,6 +293,7 @@ def _summary_row(summary: SummaryCell, cell_of: CellOf) -> dict[str, Any]:
         "n": int(np.median([len(c.rows.ids) for c in summary.cells])),
         "n_groups": len(summary.groups),
         "n_unscored": sum(c.n_unscored for c in summary.cells),
+        "n_truncated": sum(c.n_truncated for c in summary.cells),
         "chance": chance,
         "majority": summary.majority,
         "seen": cell.seen,

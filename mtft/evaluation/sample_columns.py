@@ -41,7 +41,7 @@ class SampleColumns:
     """
 
     def __init__(self, table: pa.Table) -> None:
-        self.table = table
+        self.table = table.unify_dictionaries()
         self._codes: dict[str, Codes] = {}
         self._scores: dict[str, FloatArray] = {}
 
@@ -69,6 +69,12 @@ class SampleColumns:
         found = self.codes("unscored_reason")
         empty = found.values.index("") if "" in found.values else -1
         return np.asarray(found.codes == empty)
+
+    def numbers(self, name: str) -> FloatArray:
+        """(n,) float64: a column of numbers; 0 where there is none."""
+        if name not in self.table.column_names:
+            return np.zeros(self.table.num_rows)
+        return np.asarray(self.table.column(name).fill_null(0), dtype=np.float64)
 
     @cached_property
     def n_targets(self) -> IntArray:
@@ -171,10 +177,25 @@ class SampleRows(Sequence[Sample]):
             return np.full(len(self), self._given[name])
         return np.asarray(self.columns.score(name)[self.rows])
 
+    def numbers(self, name: str) -> FloatArray:
+        """(n,) float64: a column of numbers; 0 where there is none."""
+        return np.asarray(self.columns.numbers(name)[self.rows])
+
     def column(self, name: str) -> list[Any]:
         """A column's values."""
         values: list[Any] = self.columns.table.column(name).take(self.rows).to_pylist()
         return values
+
+    def counts(self, name: str) -> IntArray:
+        """(n,) int64: how long each list of a column is; 0 where the column is missing."""
+        if name not in self.columns.table.column_names:
+            return np.zeros(len(self), dtype=np.int64)
+        lengths = pc.list_value_length(self.columns.table.column(name).take(self.rows))
+        return np.asarray(lengths.fill_null(0), dtype=np.int64)
+
+    def flat(self, name: str) -> pa.ChunkedArray:
+        """The lists of a column end to end."""
+        return pc.list_flatten(self.columns.table.column(name).take(self.rows))
 
     def parts(self, *names: str) -> Iterator[tuple[tuple[str, ...], SampleRows]]:
         """The samples by the texts of some columns, in the order of these texts."""

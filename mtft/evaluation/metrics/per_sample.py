@@ -8,6 +8,7 @@ import numpy as np
 
 from mtft.evaluation.examples import Sample
 from mtft.evaluation.metrics.base import Rows, per_row
+from mtft.evaluation.ranking import placements
 from mtft.evaluation.sample_columns import IntArray, SampleRows
 from mtft.statistics import FloatArray, ratio
 
@@ -58,3 +59,35 @@ def _query_rows(
     known = np.isfinite(values)
     statistics = np.stack([values[known], np.ones(known.sum())], axis=1)
     return Rows(queries[known], queries[known], statistics)
+
+
+def overall_auc_rows(samples: Sequence[Sample]) -> Rows:
+    """Per query what `overall_auc_value` needs, so that queries can be resampled together.
+
+    Columns: the placements of its relevant candidates and their number, those of the others and their number,
+    the AUC of all queries and 1.
+    """
+    found = SampleRows.of(samples)
+    relevant = found.score("relevance") > 0
+    if relevant.all() or not relevant.any():  # no pair to compare
+        none = np.empty(0, dtype=np.int64)
+        return Rows(none, none, np.empty((0, 6)))
+    places = placements(relevant, found.score("margin"))
+    table = np.stack([places * relevant, relevant, places * ~relevant, ~relevant], axis=1)
+    queries, place_of = np.unique(found.codes("item_group"), return_inverse=True)
+    sums = np.zeros((len(queries), 6))
+    np.add.at(sums[:, :4], place_of, table)
+    sums[:, 4:] = places[relevant].mean(), 1.0
+    return Rows(queries, queries, sums)
+
+
+def overall_auc_value(sums: FloatArray) -> FloatArray:
+    """The AUC over all candidates of all queries, of summed (..., 6) statistics.
+
+    Exact for all queries together; in resamples the first-order expansion around it, whose variance is that of
+    clustered ROC data: mean placement of relevant candidates + that of the others - AUC.
+
+    Source: Obuchowski 1997, "Nonparametric analysis of clustered ROC curve data", Biometrics 53.
+    """
+    parts = [ratio(sums[..., at : at + 2]) for at in (0, 2, 4)]
+    return np.asarray(np.clip(parts[0] + parts[1] - parts[2], 0.0, 1.0), dtype=np.float64)
