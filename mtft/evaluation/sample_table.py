@@ -24,6 +24,7 @@ ROW_GROUP = 1 << 17  # rows
 DICTIONARY_BYTES = 1 << 26  # of a row group's texts; beyond, Parquet stores each again
 CODED = pa.dictionary(pa.int32(), pa.string())
 _TEXTS = pa.list_(pa.string())
+_PROMPTS, _LEFT_OUT = b"mtft.prompts", b"left out"
 _TYPES = {
     "prediction": pa.string(),
     "choices": _TEXTS,
@@ -56,7 +57,15 @@ def table_of(samples: Sequence[Sample]) -> pa.Table:
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Writes a table of samples under a temporary name beside `path` and renames it."""
+    """Writes a table of samples under a temporary name beside `path` and renames it.
+
+    Raises:
+        RunError: The table was read without its prompts, which would be lost.
+    """
+    if (table.schema.metadata or {}).get(_PROMPTS) == _LEFT_OUT:
+        raise RunError(
+            "Samples must have their prompts to be written.", found="a table read without them", where=path
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     columns = [_as(table.column(field.name), field.type) for field in SCHEMA]
@@ -95,7 +104,7 @@ def read_table(path: Path, *, prompts: bool = True) -> pa.Table:
         missing = sorted(_NEEDED - known)
         if missing:
             raise KeyError(f"no column {', '.join(missing)}")
-        return _completed(table)
+        return _completed(table).replace_schema_metadata(None if prompts else {_PROMPTS: _LEFT_OUT})
     except (OSError, pa.ArrowException, KeyError) as error:
         raise RunError(
             "Samples must be a table that an evaluation wrote.", found=error, where=path
