@@ -41,7 +41,7 @@ class SampleColumns:
     """
 
     def __init__(self, table: pa.Table) -> None:
-        self.table = table
+        self.table = table.unify_dictionaries()
         self._codes: dict[str, Codes] = {}
         self._scores: dict[str, FloatArray] = {}
 
@@ -239,4 +239,4 @@ def _plain(table: pa.Table) -> pa.Table:
         column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
         for column in table.columns
     ]
-    return pa.table(columns, names=table.column_names)
+    return pa.table(columns, names=table.column_names, metadata=table.schema.metadata)
