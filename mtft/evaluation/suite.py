@@ -14,7 +14,7 @@ from mtft.errors import SuiteError, TaskError, nearest
 from mtft.evaluation.answering import Answering
 from mtft.evaluation.cells import Asked, asked_of_mixture, asked_of_task, eval_cell
 from mtft.evaluation.choosing import chosen, refuse_overlap
-from mtft.evaluation.drawing import cell_examples
+from mtft.evaluation.drawing import reachable_examples
 from mtft.evaluation.examples import EvalExample
 from mtft.evaluation.fewshot import Shots
 from mtft.evaluation.protocols import PROTOCOLS
@@ -312,6 +312,7 @@ class Suite:
 
         Raises:
             SuiteError: A cell is a validation cell of the mixture, or no example is left at all.
+            SourceError: None of the rows can be reached; where only some cannot, `problems` counts their cells.
             MtftError: A task, language or template is unknown; the nearest names are given.
         """
         spec = mixture or (MixtureSpec.load(self.mixture) if self.mixture else None)
@@ -320,11 +321,10 @@ class Suite:
             trained = TrainedOn.of_cells(spec.name if spec else "", cells)
         names = self.pretrained_languages or pretrained
         codes = None if names is None else pretrained_codes(names)
-        found: list[EvalExample] = []
         side: Side = "test" if self.side == "test" else "validation"
-        for asked in self.asked(index, collection, cells, trained):
-            cell = eval_cell(asked, trained, codes)
-            found += cell_examples(asked, cell, side, sources, problems, seed=self.seed)
+        asked = self.asked(index, collection, cells, trained)
+        pairs = [(one, eval_cell(one, trained, codes)) for one in asked]
+        found = reachable_examples(pairs, side, sources, problems, seed=self.seed)
         if not found:
             raise SuiteError("A suite must have at least one example.", found="none", where=self.path)
         return found
