@@ -3,11 +3,14 @@
 Suite → EvalExample → requests → LikelihoodEngine, Generator → Scorer → Sample → EvaluationResults
 """
 
+from mtft.evaluation.contamination import with_contamination
 from mtft.evaluation.controls import bag_of_tokens_control, control_rows, control_samples
 from mtft.evaluation.evaluator import EngineSettings, evaluate
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
+from mtft.evaluation.frame import load_outputs, load_results
 from mtft.evaluation.generation import Generator
 from mtft.evaluation.likelihood import LikelihoodEngine
+from mtft.evaluation.lm_eval_export import LmEvalExport, export_lm_eval
 from mtft.evaluation.metrics import METRICS, Metric
 from mtft.evaluation.protocols import PROTOCOLS, ProtocolEncoder, ScoringProtocol, find_protocol
 from mtft.evaluation.results import EvaluationResults, ModelInfo, cells_of, examples_fingerprint
@@ -25,6 +28,7 @@ __all__ = [
     "EvaluationResults",
     "Generator",
     "LikelihoodEngine",
+    "LmEvalExport",
     "Metric",
     "ModelInfo",
     "ProtocolEncoder",
@@ -40,6 +44,10 @@ __all__ = [
     "control_samples",
     "evaluate",
     "examples_fingerprint",
+    "export_lm_eval",
     "find_protocol",
     "find_scorer",
+    "load_outputs",
+    "load_results",
+    "with_contamination",
 ]

@@ -11,6 +11,7 @@ from mtft.evaluation.cells import Asked
 from mtft.evaluation.examples import EvalCell, EvalExample, Shortening
 from mtft.evaluation.fewshot import ShotPool
 from mtft.evaluation.scorers import SCORERS, unscorable_reason
+from mtft.mixing.text_hashes import text_columns, texts_of
 from mtft.structured import Table
 from mtft.structured.linearize import as_table
 from mtft.tasks.division import Side, draw_groups, fraction
@@ -90,10 +91,12 @@ def cell_examples(
     elif not rows:
         problems.add("empty_cell", task.name, task.config, f"no {side} rows in {task.language}")
     pool = ShotPool(task, asked.shots, sources, problems, seed) if rows and asked.shots.count else None
+    columns = text_columns(task)
+    texts = [texts_of(row.fields, columns) for row in rows]  # shared by all templates
     found = []
     for template in asked.templates:
         name = template.name if template is not None else PROMPTED
-        for row in rows:
+        for row, own in zip(rows, texts, strict=True):
             table = _table_of(row, cell, problems)
             example = task.render(row, template, problems, seed)
             if example is None:
@@ -104,7 +107,7 @@ def cell_examples(
             shots = pool.of(example, template) if pool else ()
             slices = _slices_of(row, task.card.slices)
             shortening = _shortening(task, row, template, seed)
-            found.append(EvalExample(example, name, cell, table, shots, slices, shortening))
+            found.append(EvalExample(example, name, cell, table, shots, slices, shortening, texts=own))
     return found
 
 

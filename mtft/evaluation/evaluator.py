@@ -16,7 +16,7 @@ from mtft.evaluation.examples import EvalExample, Sample
 from mtft.evaluation.fewshot import Prompt, fitted_prompts
 from mtft.evaluation.generation import GenerationBackend
 from mtft.evaluation.judgement import Unscorable
-from mtft.evaluation.output_cache import Answer
+from mtft.evaluation.output_cache import Answer, Item
 from mtft.evaluation.protocols import (
     PROTOCOLS,
     ProtocolEncoder,
@@ -40,6 +40,7 @@ def evaluate(
     settings: EngineSettings | None = None,
     *,
     model_name: str = "model",
+    step: int | None = None,
     progress: Progress | None = None,
     generator: GenerationBackend | None = None,
 ) -> list[Sample]:
@@ -55,6 +56,7 @@ def evaluate(
         protocol: Name of a scoring protocol, for the cells that have none of their own.
         settings: How to run.
         model_name: What the report calls the model.
+        step: The model's step of training, where known.
         progress: Called after each batch.
         generator: Generates in place of the model.
 
@@ -71,7 +73,7 @@ def evaluate(
     for name in dict.fromkeys(names):
         asked = [example for example, its in zip(examples, names, strict=True) if its == name]
         encoder = ProtocolEncoder(PROTOCOLS[name], tokenizer, encoder_decoder=is_encoder_decoder(model))
-        parts[name] = iter(_under(encoder, model, asked, settings, model_name, progress, generator))
+        parts[name] = iter(_under(encoder, model, asked, settings, model_name, step, progress, generator))
     return [next(parts[name]) for e, name in zip(examples, names, strict=True) for _ in e.cell.metrics]
 
 
@@ -81,6 +83,7 @@ def _under(
     examples: Sequence[EvalExample],
     settings: EngineSettings,
     model_name: str,
+    step: int | None,
     progress: Progress | None,
     generator: GenerationBackend | None,
 ) -> list[Sample]:
@@ -92,7 +95,9 @@ def _under(
     jobs = _jobs(examples, fitted_prompts(examples, encoder, limit))
     with scoring_mode(model):
         runner = Runner(model, encoder, settings, limit, progress, generator)
-        answers = runner.run(jobs)
+        answers = runner.run(
+            jobs, [_item(job, model_name, step) for job in jobs] if settings.cache_folder else []
+        )
     lost = runner.cut.lost
     _prepare(jobs, answers)
     return [
@@ -105,6 +110,7 @@ def _under(
             job.prompt._replace(cut_tokens=lost.get(job.request.key, job.prompt.cut_tokens)),
             tokens=runner.tokens.get(job.request.key, ()),
             priors=answers.get(runner.priors.get(job.request.key, "")) if job.wants_prior else None,
+            step=step,
         )
         for job in jobs
     ]
@@ -127,6 +133,27 @@ def _jobs(examples: Iterable[EvalExample], prompts: Iterable[Prompt]) -> list[Jo
         for example, prompt in zip(examples, prompts, strict=True)
         for metric in example.cell.metrics
     ]
+
+
+def _item(job: Job, model: str, step: int | None) -> Item:
+    """What a request is asked for, in the order of `output_cache.ITEM`."""
+    example, cell = job.example.example, job.example.cell
+    return (
+        job.request.key,
+        model,
+        -1 if step is None else step,
+        cell.task,
+        example.dataset,
+        cell.config,
+        cell.cluster,
+        cell.language,
+        example.prompt_language,
+        job.example.template,
+        example.template_id,
+        job.metric,
+        f"{example.split}/{example.row_id}",
+        example.item_group,
+    )
 
 
 def _prepare(jobs: Sequence[Job], answers: Mapping[str, Answer]) -> None:

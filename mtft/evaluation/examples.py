@@ -104,6 +104,8 @@ class EvalExample:
         shots: Answered examples to stand before the prompt, the farthest first.
         slices: Column → the row's value, of the columns that the card slices results by.
         shortening: How to make the prompt shorter, where the card names a column that may lose its beginning.
+        texts: The row's own texts, of the columns that its templates read, by which it is looked up in training.
+        contamination: How it was found there; see `Sample`.
     """
 
     example: Example
@@ -113,6 +115,8 @@ class EvalExample:
     shots: tuple[str, ...] = ()
     slices: Mapping[str, str] = field(default_factory=dict)
     shortening: Shortening | None = field(default=None, compare=False, repr=False)
+    texts: tuple[str, ...] = ()
+    contamination: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,9 @@ class Sample:
         prior_loglikelihoods: Of each choice after an empty prompt; none where that was not asked for.
         truncated_tokens: How many tokens the prompt lost because it was too long; `inputs` is what was left of
             it, or under `lm_eval` the whole, whose first tokens were then cut.
+        contamination: How the item stands in the training text: `ngram`, `exact`, `item_group`, several joined by
+            "+" (`mtft.evaluation.contamination`); empty where it does not, or was not looked up.
+        step: The model's step of training; -1 where that is not known.
     """
 
     model: str
@@ -166,3 +173,5 @@ class Sample:
     choice_tokens: tuple[int, ...] = ()
     prior_loglikelihoods: tuple[float, ...] = ()
     truncated_tokens: int = 0
+    contamination: str = ""
+    step: int = -1

@@ -192,7 +192,7 @@ def fitted_prompts(examples: Sequence[EvalExample], encoder: ProtocolEncoder, li
     there loses its first tokens, shots or not (`mtft.evaluation.left_cut`).
     """
     if encoder.protocol.as_harness:
-        return [Prompt(_text(example, len(example.shots)), len(example.shots)) for example in examples]
+        return [Prompt(whole_prompt(example), len(example.shots)) for example in examples]
     return shortened(_with_shots(examples, encoder, limit), examples, encoder, limit)
 
 
@@ -227,6 +227,11 @@ def _with_shots(examples: Sequence[EvalExample], encoder: ProtocolEncoder, limit
         Prompt(_text(example, count), count, len(example.shots) - count)
         for example, count in zip(examples, kept, strict=True)
     ]
+
+
+def whole_prompt(example: EvalExample) -> str:
+    """All shots and the inputs, however long."""
+    return _text(example, len(example.shots))
 
 
 def _text(example: EvalExample, shots: int) -> str:

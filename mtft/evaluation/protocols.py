@@ -33,6 +33,7 @@ from transformers import PreTrainedTokenizerBase
 
 from mtft.encoding import CausalEncoder, Encoder, Seq2SeqEncoder
 from mtft.errors import SuiteError, nearest
+from mtft.evaluation.fingerprints import tokenizer_fingerprint
 from mtft.evaluation.harness import HarnessEncoding, TokenIds, context_length
 
 logger = logging.getLogger(__name__)
@@ -136,7 +137,8 @@ class ProtocolEncoder:
     def fingerprint(self) -> str:
         """Hash of all that decides the ids and whether they are scored."""
         rules = json.dumps(asdict(self.protocol), sort_keys=True)
-        return hashlib.sha256(f"{rules}\n{self._trained.fingerprint}".encode()).hexdigest()[:16]
+        parts = (rules, self._trained.fingerprint, tokenizer_fingerprint(self.tokenizer))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
     @property
     def empty_prompt(self) -> int:

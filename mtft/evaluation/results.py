@@ -19,6 +19,7 @@ from mtft.evaluation.aggregate import Resampling, SummaryCell, TemplateCell, sum
 from mtft.evaluation.averages import CellOf, averages, primary_metric
 from mtft.evaluation.comparability import published_rows
 from mtft.evaluation.comparisons import comparisons
+from mtft.evaluation.contamination import contamination_rows
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
 from mtft.evaluation.fewshot import shot_rows
 from mtft.evaluation.lengths import length_rows
@@ -65,7 +66,7 @@ class EvaluationResults:
         suite: Name, protocol, cap, fingerprint of the suite.
         title: Of the report.
         extras: Further keys of `results.json`: problems, mixture, training, controls, vocabulary_overlap,
-        reproduce.
+        contamination_index (in which the items were looked up), reproduce.
     """
 
     samples: Sequence[Sample]
@@ -124,6 +125,9 @@ class EvaluationResults:
             "eval_cells": [_without_default(asdict(cell)) for cell in self.cells],
             **self.extras,
             **_filled(
+                contamination=contamination_rows(cells, cell_of)
+                if "contamination_index" in self.extras
+                else [],
                 published=published_rows(summaries, self.suite, cell_of),
                 shots=shot_rows(samples, self.cells),
                 slices=slice_rows(cells, resampling, self.extras.get("mixture")),
@@ -169,7 +173,7 @@ class EvaluationResults:
         own = {
             "schema", "title", "created", "suite", "models", "languages", "tasks", "cells", "summary",
             "averages", "comparisons", "transfer", "transfer_tasks", "unscored", "eval_cells", "published", "shots",
-            "slices", "lengths", "score_functions",
+            "slices", "lengths", "score_functions", "contamination",
         }  # fmt: skip
         return cls(
             samples=SampleColumns(read_table(folder / SAMPLES, prompts=prompts)).all(),

@@ -21,7 +21,7 @@ from mtft.evaluation.generation import GenerationBackend, Generator
 from mtft.evaluation.left_cut import LeftCut
 from mtft.evaluation.likelihood import LikelihoodEngine
 from mtft.evaluation.naive import ReferenceEngine
-from mtft.evaluation.output_cache import Answer, OutputCache
+from mtft.evaluation.output_cache import Answer, Item, OutputCache
 from mtft.evaluation.protocols import ProtocolEncoder
 from mtft.evaluation.requests import (
     GenerationIds,
@@ -124,8 +124,11 @@ class Runner:
         self._alike = is_partitioned(model)
         self._isolates = True
 
-    def run(self, jobs: Sequence[Job]) -> dict[str, Answer]:
-        """The answer to every request that can be run; `reasons` says why the others cannot."""
+    def run(self, jobs: Sequence[Job], items: Sequence[Item] = ()) -> dict[str, Answer]:
+        """The answer to every request that can be run; `reasons` says why the others cannot.
+
+        What they are asked for, `items`, is stored with the answers.
+        """
         wanted = {job.request.key: job.request for job in jobs if not job.problem}
         ranks = {key: r for key, r in wanted.items() if isinstance(r, RankRequest)}
         texts = [r for r in wanted.values() if isinstance(r, GenerationRequest)]
@@ -138,6 +141,8 @@ class Runner:
             rank_ids, text_ids = self.cut.rank(rank_ids), self.cut.generation(text_ids)
         self._check(jobs, rank_ids)
         known = self._known({item.key for item in (*rank_ids, *text_ids, *prior_ids)})
+        if self.state.is_main_process:
+            self._cache.describe(items)
         work: list[Any] = [
             *self.likelihoods.batches([i for i in (*rank_ids, *prior_ids) if i.key not in known]),
             *self.generator.batches([i for i in text_ids if i.key not in known]),

@@ -1,4 +1,8 @@
-"""`samples.parquet`: one row per scored example and model."""
+"""`samples.parquet`, the results cube: one row per scored example, metric and model.
+
+Texts that recur are dictionary-encoded, so that a prompt is stored once for all models and metrics that share it, and
+stay so in memory; scores and slices are JSON objects. Row groups are small enough to be read one by one.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,12 @@ import pyarrow.parquet as pq
 from mtft.errors import RunError
 from mtft.evaluation.examples import Sample
 
+ROW_GROUP = 1 << 17  # rows
+DICTIONARY_BYTES = 1 << 26  # of a row group's texts; beyond, Parquet stores each again
+CODED = pa.dictionary(pa.int32(), pa.string())
 _TEXTS = pa.list_(pa.string())
 _TYPES = {
+    "prediction": pa.string(),
     "choices": _TEXTS,
     "targets": _TEXTS,
     "loglikelihoods": pa.list_(pa.float64()),
@@ -25,16 +33,17 @@ _TYPES = {
     "choice_tokens": pa.list_(pa.int32()),
     "prior_loglikelihoods": pa.list_(pa.float64()),
     "truncated_tokens": pa.int32(),
+    "step": pa.int32(),
 }
 JSON_COLUMNS = ("scores", "slices")
+# Older tables have fewer columns.
 _LATER = {
     "signature", "shots", "dropped_shots", "slices", "choice_tokens", "prior_loglikelihoods", "truncated_tokens",
+    "contamination", "step",
 }  # fmt: skip
 _NEEDED = {f.name for f in fields(Sample)} - _LATER
-SCHEMA = pa.schema([(f.name, _TYPES.get(f.name, pa.string())) for f in fields(Sample)])
-# Texts that hardly ever repeat; all others are read as dictionaries.
-_UNIQUE = {"inputs", "prediction"}
-_REPEATED = [field.name for field in SCHEMA if field.type == pa.string() and field.name not in _UNIQUE]
+SCHEMA = pa.schema([(f.name, _TYPES.get(f.name, CODED)) for f in fields(Sample)])
+_REPEATED = [field.name for field in SCHEMA if field.type == CODED]
 
 
 def table_of(samples: Sequence[Sample]) -> pa.Table:
@@ -49,12 +58,22 @@ def write_table(table: pa.Table, path: Path) -> None:
     """Writes a table of samples under a temporary name beside `path` and renames it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(table.cast(SCHEMA), temporary, compression="zstd")
+    columns = [_as(table.column(field.name), field.type) for field in SCHEMA]
+    with pq.ParquetWriter(
+        temporary, SCHEMA, compression="zstd", dictionary_pagesize_limit=DICTIONARY_BYTES
+    ) as writer:
+        writer.write_table(pa.table(columns, schema=SCHEMA), row_group_size=ROW_GROUP)
     temporary.replace(path)
 
 
+def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if column.type == kind:
+        return column
+    return column.cast(pa.string()).dictionary_encode() if kind == CODED else column.cast(kind)
+
+
 def write_samples(samples: Sequence[Sample], path: Path) -> None:
-    """Writes the samples under a temporary name beside `path` and renames it; mappings are JSON text."""
+    """Writes the samples under a temporary name beside `path` and renames it."""
     write_table(table_of(samples), path)
 
 
@@ -69,7 +88,7 @@ def read_table(path: Path, *, prompts: bool = True) -> pa.Table:
         RunError: The file is missing, or no such table.
     """
     try:
-        known = set(pq.read_schema(path).names)  # older tables have fewer columns
+        known = set(pq.read_schema(path).names)
         wanted = [name for name in SCHEMA.names if name in known | _NEEDED and (prompts or name != "inputs")]
         table = pq.read_table(path, columns=wanted, read_dictionary=_REPEATED)
         missing = sorted(_NEEDED - known)
@@ -103,7 +122,7 @@ def _default(field: Field[Any]) -> Any:
 
 
 def read_samples(path: Path) -> list[Sample]:
-    """The samples of a file that `write_samples` wrote.
+    """The samples of a file that `write_samples` wrote, of this or an earlier version.
 
     Raises:
         RunError: The file is missing, or no such table.
@@ -113,10 +132,19 @@ def read_samples(path: Path) -> list[Sample]:
 
 def samples_of(table: pa.Table) -> list[Sample]:
     """The rows of a table as samples."""
-    return [_sample(row) for row in table.to_pylist()]
+    # Column by column: equal texts then stay one object.
+    columns = {name: _values(table.column(name), name) for name in table.column_names}
+    return [Sample(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
 
 
-def _sample(row: dict[str, object]) -> Sample:
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-    values |= {name: json.loads(str(values[name])) for name in JSON_COLUMNS}
-    return Sample(**values)  # type: ignore[arg-type]
+def _values(column: pa.ChunkedArray, name: str) -> list[Any]:
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries().combine_chunks()
+        part = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+        texts = part.dictionary.to_pylist()
+        values = [None if code is None else texts[code] for code in part.indices.to_pylist()]
+    else:
+        values = column.to_pylist()
+    if name in JSON_COLUMNS:
+        return [json.loads(each) for each in values]
+    return [tuple(each) if isinstance(each, list) else each for each in values]

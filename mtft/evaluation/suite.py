@@ -195,10 +195,7 @@ class Suite:
 
     def with_items(self, max_items_per_cell: int | None) -> Suite:
         """The suite with another cap, for all its tasks; None leaves it as it is."""
-        if max_items_per_cell is None:
-            return self
-        tasks = tuple(dataclasses.replace(task, max_items_per_cell=None) for task in self.tasks)
-        return dataclasses.replace(self, max_items_per_cell=max_items_per_cell, tasks=tasks)
+        return self._for_all_tasks(max_items_per_cell=max_items_per_cell)
 
     def with_protocol(self, protocol: str | None) -> Suite:
         """The suite with no task's own protocol beside this one; None leaves it as it is.
@@ -229,13 +226,7 @@ class Suite:
         Raises:
             SuiteError: The number is below zero, or the side is none to take shots from.
         """
-        asked: dict[str, Any] = {"shots": shots, "shots_from": side}
-        given = {name: value for name, value in asked.items() if value is not None}
-        cleared: dict[str, Any] = dict.fromkeys(given)
-        tasks = tuple(dataclasses.replace(task, **cleared) for task in self.tasks)
-        suite = dataclasses.replace(self, **given, tasks=tasks)
-        suite._check()
-        return suite
+        return self._for_all_tasks(shots=shots, shots_from=side)
 
     def with_score_function(self, name: str | None) -> Suite:
         """The suite with another score function for all its tasks; None leaves what it says.
@@ -243,27 +234,30 @@ class Suite:
         Raises:
             SuiteError: There is none of that name.
         """
-        if name is None:
-            return self
-        tasks = tuple(dataclasses.replace(task, score_function=None) for task in self.tasks)
-        suite = dataclasses.replace(self, score_function=name, tasks=tasks)
+        return self._for_all_tasks(score_function=name)
+
+    def _for_all_tasks(self, **asked: Any) -> Suite:
+        """The suite with these values in place of its own and its tasks' own, those that are None left as they are."""
+        given = {name: value for name, value in asked.items() if value is not None}
+        cleared: dict[str, Any] = dict.fromkeys(given)
+        tasks = tuple(dataclasses.replace(task, **cleared) for task in self.tasks)
+        suite = dataclasses.replace(self, **given, tasks=tasks)
         suite._check()
         return suite
 
     def _answering(self, entry: SuiteTask | None) -> Answering:
         """How answers of one task are made and ranked: as it says itself, else as the suite says."""
-        function, least = getattr(entry, "score_function", None), getattr(entry, "min_new_tokens", None)
-        return Answering(
-            self.score_function if function is None else function,
-            self.score_functions,
-            self.min_new_tokens if least is None else least,
-        )
+        function, least = self._own(entry, "score_function"), self._own(entry, "min_new_tokens")
+        return Answering(function, self.score_functions, least)
 
     def _shots(self, entry: SuiteTask | None) -> Shots:
         """What stands before the prompts of one task: its own wishes before the suite's."""
-        own = {name: getattr(entry, name, None) for name in SHOT_KEYS}
-        values = {name: getattr(self, name) if value is None else value for name, value in own.items()}
-        return Shots(**{field: values[name] for name, field in SHOT_KEYS.items()})
+        return Shots(**{field: self._own(entry, name) for name, field in SHOT_KEYS.items()})
+
+    def _own(self, entry: SuiteTask | None, key: str) -> Any:
+        """A task's own value of a key, or else the suite's."""
+        value = getattr(entry, key, None)
+        return getattr(self, key) if value is None else value
 
     @property
     def fingerprint(self) -> str:
@@ -315,10 +309,8 @@ class Suite:
             SourceError: None of the rows can be reached; where only some cannot, `problems` counts their cells.
             MtftError: A task, language or template is unknown; the nearest names are given.
         """
-        spec = mixture or (MixtureSpec.load(self.mixture) if self.mixture else None)
-        cells = spec.resolve(index, collection) if spec else None
-        if trained is None and cells is not None:
-            trained = TrainedOn.of_cells(spec.name if spec else "", cells)
+        cells, own = self._mixed(index, collection, mixture)
+        trained = own if trained is None else trained
         names = self.pretrained_languages or pretrained
         codes = None if names is None else pretrained_codes(names)
         side: Side = "test" if self.side == "test" else "validation"
@@ -328,6 +320,24 @@ class Suite:
         if not found:
             raise SuiteError("A suite must have at least one example.", found="none", where=self.path)
         return found
+
+    def planned(self, index: CardIndex, collection: TemplateCollection) -> list[Asked]:
+        """The cells that the suite asks for, found without reading a row.
+
+        Raises:
+            MtftError: A task, language or template is unknown; the nearest names are given.
+        """
+        return self.asked(index, collection, *self._mixed(index, collection))
+
+    def _mixed(
+        self, index: CardIndex, collection: TemplateCollection, mixture: MixtureSpec | None = None
+    ) -> tuple[MixtureCells | None, TrainedOn | None]:
+        """The cells of this mixture, or else the suite's own, and what it trains on; None without a mixture."""
+        spec = mixture or (MixtureSpec.load(self.mixture) if self.mixture else None)
+        if spec is None:
+            return None, None
+        cells = spec.resolve(index, collection)
+        return cells, TrainedOn.of_cells(spec.name, cells)
 
     def asked(
         self,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers.models.bloom.modeling_bloom import BloomAttention, BloomModel
 from transformers.models.mt5.modeling_mt5 import MT5Attention
 
-from mtft.modeling.packed_attention import SegmentMask, attend, causal_bias
+from mtft.modeling.packed_attention import SegmentMask, attend, attend_from_trees, causal_bias
 from mtft.modeling.packed_layout import Layout
 
 
@@ -27,6 +27,9 @@ class SegmentBloomAttention(BloomAttention):  # type: ignore[misc]
     ) -> Any:
         """The sublayer's output and None; else what the library returns.
 
+        Where only nodes of trees are asked for, the output is theirs alone, (1, nodes, width): the rest of a layer goes
+        position by position.
+
         Args:
             hidden_states: (1, slots, width), normalised.
             residual: (1, slots, width), added to the output.
@@ -38,16 +41,15 @@ class SegmentBloomAttention(BloomAttention):  # type: ignore[misc]
             return super().forward(hidden_states, residual, alibi, attention_mask, **kwargs)
         fused = self.query_key_value(hidden_states)
         query, key, value = fused.view(-1, self.num_heads, 3, self.head_dim).unbind(2)
-        mixed = attend(
-            query.flatten(1),
-            key.flatten(1),
-            value.flatten(1),
-            alibi,
-            attention_mask,
-            heads=self.num_heads,
-            scale=self.inv_norm_factor,
-            dropout=self.attention_dropout.p if self.training else 0.0,
-        )
+        heads, scale = self.num_heads, self.inv_norm_factor
+        if attention_mask.only_trees:
+            slots, mixed = attend_from_trees(query, key, value, attention_mask, heads=heads, scale=scale)
+            residual = residual[:, slots]
+        else:
+            dropout = self.attention_dropout.p if self.training else 0.0
+            mixed = attend(
+                query, key, value, alibi, attention_mask, heads=heads, scale=scale, dropout=dropout
+            )
         output = F.dropout(self.dense(mixed[None]), p=self.hidden_dropout, training=self.training)
         return residual + output, None
 

@@ -6,12 +6,14 @@ token. An *edge* is a node with a token that follows it in a choice: one log-pro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
 from mtft.errors import ModelError
 from mtft.modeling.packed_layout import Integers, Segments
@@ -105,6 +107,16 @@ class ChoiceTrees:
         nodes = np.concatenate([first + trie.edge_node for first, trie in firsts])
         return nodes, np.concatenate([trie.edge_token for trie in self.tries])
 
+    def parts(self, tokens: int) -> Iterator[ChoiceTrees]:
+        """The same rows in order, so many at a time as hold about so many tokens of prompts and nodes."""
+        ends = np.cumsum(self.lengths + self.nodes)
+        number = (ends - 1) // tokens
+        prompt_ends = np.cumsum(self.lengths)
+        borders = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(ends)]
+        for first, last in pairwise(borders):
+            ids = slice(prompt_ends[first] - self.lengths[first], prompt_ends[last - 1])
+            yield ChoiceTrees(self.prompts[ids], self.lengths[first:last], self.tries[first:last])
+
     def prompt_segments(self) -> Segments:
         """The prompts in `prompts`."""
         return Segments(np.arange(len(self.lengths)), begins(self.lengths), self.lengths)
@@ -118,23 +130,18 @@ class ChoiceTrees:
         tokens = np.concatenate([trie.token for trie in self.tries])
         return np.where(tokens < 0, start, tokens)
 
-    def with_prompts(self) -> tuple[Integers, Segments, Integers]:
-        """What a causal model reads: every prompt with its nodes behind it.
-
-        The root's state is that of the prompt's last token.
+    def with_prompts(self) -> tuple[Integers, Segments]:
+        """What a causal model reads: every prompt with its nodes behind it, the root being the prompt's last token.
 
         Returns:
-            (tokens,) int64; each row's segment in it; and (nodes,) int64, where each node's state is.
+            (tokens,) int64, and each row's segment in it.
         """
         pieces, at = [], 0
         for length, trie in zip(self.lengths.tolist(), self.tries, strict=True):
             pieces += [self.prompts[at : at + length], trie.token[1:]]
             at += length
         whole = self.lengths + self.nodes - 1
-        first = begins(whole)
-        behind = np.repeat(first + self.lengths - 1 - begins(self.nodes), self.nodes)
-        places = behind + np.arange(self.nodes.sum())
-        return np.concatenate(pieces), Segments(np.arange(len(whole)), first, whole), places
+        return np.concatenate(pieces), Segments(np.arange(len(whole)), begins(whole), whole)
 
 
 def choice_trees(prompts: Sequence[Sequence[int]], choices: Sequence[Sequence[TokenIds]]) -> ChoiceTrees:
@@ -151,6 +158,15 @@ def choice_trees(prompts: Sequence[Sequence[int]], choices: Sequence[Sequence[To
         )
     ids = np.concatenate([np.asarray(prompt, dtype=np.int64) for prompt in prompts])
     return ChoiceTrees(ids, lengths, tuple(choice_trie(tuple(each)) for each in choices))
+
+
+def tokens_at_once(embeddings: nn.Embedding) -> int:
+    """How many tokens go through a body together, while the head gets the nodes of all of them.
+
+    On a CPU a layer's numbers then stay in its cache, and in memory that is not fetched from the system each time.
+    """
+    weight = embeddings.weight
+    return max(256, 2**19 // weight.shape[1]) if weight.device.type == "cpu" else 2**16
 
 
 def begins(lengths: Integers) -> Integers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,13 +14,14 @@ from transformers.models.mt5.modeling_mt5 import MT5DenseGatedActDense
 
 from mtft.errors import ModelError
 from mtft.modeling.attention_families import adopt_attention, alibi_bias, alibi_slopes, relative_bias
-from mtft.modeling.choice_trees import ChoiceTrees
+from mtft.modeling.choice_trees import ChoiceTrees, tokens_at_once
+from mtft.modeling.fast_linear import fast_linear
 from mtft.modeling.head import IGNORED, adopt_head, log_probs_of, target_loss
 from mtft.modeling.packed_attention import SegmentMask
 from mtft.modeling.packed_inputs import check_mask, input_segments, refuse_unweighted, target_segments_of
 from mtft.modeling.packed_layout import Integers, Layout, lay_out, lay_out_both
 from mtft.modeling.tied import look_up
-from mtft.modeling.tree_attention import behind_prompts, decoder_biases
+from mtft.modeling.tree_attention import behind_prompts, decoder_biases, order_of_nodes
 
 # The library's GELU is the same function in Python, a dozen passes whose backward takes a third of a step on a CPU.
 _TANH = "tanh"
@@ -87,7 +89,8 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
             ModelError: A mask has four dimensions, or what is given does not go together.
         """
         if trees is not None:
-            return self._log_probs(trees)
+            with torch.no_grad(), fast_linear():
+                return self._log_probs(trees)
         if row_weights is None or labels is None:
             refuse_unweighted(segments)
             check_mask(attention_mask)
@@ -108,25 +111,34 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
 
     def _log_probs(self, trees: ChoiceTrees) -> Tensor:
         """The log-probabilities of the trees' edges, (edges,) float32."""
-        ids, segments, places = trees.with_prompts()
+        at_once = tokens_at_once(self.transformer.word_embeddings)
+        states = torch.cat([self._node_states(part) for part in trees.parts(at_once)])
+        return log_probs_of(self.lm_head, states, *(_on(each, states.device) for each in trees.edges))
+
+    def _node_states(self, trees: ChoiceTrees) -> Tensor:
+        """The last hidden states of the trees' nodes, (nodes, width)."""
+        ids, segments = trees.with_prompts()
         device = self.transformer.word_embeddings.weight.device
         layout = lay_out(segments, device)
         tokens = self.transformer.word_embeddings(_on(ids, device)[layout.token])
         hidden = self._hidden(layout, tokens, trees)
-        states = hidden[_slots_of(layout, len(ids))[_on(places, hidden.device)]]
-        return log_probs_of(self.lm_head, states, *(_on(each, states.device) for each in trees.edges))
+        return hidden[_on(order_of_nodes(layout, trees), hidden.device)]
 
     def _hidden(self, layout: Layout, tokens: Tensor, trees: ChoiceTrees | None = None) -> Tensor:
-        """The last hidden states, (slots, width), for embedded tokens of that shape."""
+        """The last hidden states, (slots, width), for embedded tokens of that shape.
+
+        With trees they are the nodes' alone, group by group: the last layer computes no others.
+        """
         body, dtype = self.transformer, _compute_dtype(tokens)
         alibi = alibi_bias(body, layout, dtype)
-        behind = (
-            () if trees is None else behind_prompts(layout, trees, alibi_slopes(body, alibi.device), dtype)
-        )
+        mask = last = SegmentMask(layout, layout, causal=True)
+        if trees is not None:
+            nodes = behind_prompts(layout, trees, alibi_slopes(body, alibi.device), dtype)
+            mask = replace(mask, trees=tuple(group.without_roots() for group in nodes))
+            last = replace(last, trees=nodes, only_trees=True)
         hidden = body.word_embeddings_layernorm(tokens[None])
-        mask = SegmentMask(layout, layout, causal=True, trees=behind)
         for block in body.h:
-            hidden = block(hidden, alibi=alibi, attention_mask=mask)[0]
+            hidden = block(hidden, alibi=alibi, attention_mask=last if block is body.h[-1] else mask)[0]
         return body.ln_f(hidden)[0]  # type: ignore[no-any-return]
 
 
@@ -183,7 +195,8 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
             ModelError: A mask has four dimensions, or what is given does not go together.
         """
         if trees is not None:
-            return self._log_probs(trees)
+            with torch.no_grad(), fast_linear():
+                return self._log_probs(trees)
         if row_weights is None or labels is None:
             refuse_unweighted(segments)
             if kwargs.get("encoder_outputs") is None:
@@ -210,9 +223,13 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
 
     def _log_probs(self, trees: ChoiceTrees) -> Tensor:
         """The log-probabilities of the trees' edges, (edges,) float32."""
+        states = torch.cat([self._node_states(part) for part in trees.parts(tokens_at_once(self.shared))])
+        return log_probs_of(self.lm_head, states, *(_on(each, states.device) for each in trees.edges))
+
+    def _node_states(self, trees: ChoiceTrees) -> Tensor:
+        """The decoder's last hidden states at the trees' nodes, (nodes, width)."""
         device = self.shared.weight.device
-        segments = trees.node_segments()
-        source, target = lay_out_both(trees.prompt_segments(), segments, device)
+        source, target = lay_out_both(trees.prompt_segments(), trees.node_segments(), device)
         tokens = self.encoder.embed_tokens(_on(trees.prompts, device)[source.token])
         start = self.config.decoder_start_token_id
         read = _on(trees.node_tokens(self.config.pad_token_id if start is None else start), device)[
@@ -224,8 +241,7 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         own = SegmentMask(target, target, causal=True, biases=biases)
         cross = SegmentMask(target, source, causal=False)
         hidden = _through(self.decoder, self.decoder.embed_tokens(read), own, encoded, cross)[0]
-        states = hidden[_slots_of(target, int(segments.length.sum()))]
-        return log_probs_of(self.lm_head, states, *(_on(each, states.device) for each in trees.edges))
+        return hidden[target.filled][_on(order_of_nodes(target, trees), hidden.device)]
 
     def _embedded(
         self,
@@ -273,14 +289,6 @@ def _through(
 
 def _on(numbers: Integers, device: torch.device) -> Tensor:
     return torch.from_numpy(numbers).to(device)
-
-
-def _slots_of(layout: Layout, tokens: int) -> Tensor:
-    """(tokens,) int64, the slot of each token of the batch that was laid out."""
-    slots = torch.empty(tokens, dtype=torch.int64, device=layout.token.device)
-    (filled,) = torch.nonzero(layout.filled, as_tuple=True)
-    slots[layout.token[filled]] = filled
-    return slots
 
 
 def _in_slots(

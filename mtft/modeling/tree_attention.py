@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers.models.mt5.modeling_mt5 import MT5Attention
 
-from mtft.modeling.choice_trees import ChoiceTrees
+from mtft.modeling.choice_trees import ChoiceTrees, begins
 from mtft.modeling.packed_attention import TreeQueries
 from mtft.modeling.packed_layout import Group, Integers, Layout
 
@@ -18,10 +18,18 @@ def rows_of(layout: Layout) -> list[Integers]:
     return [rows[group.start : group.stop : group.length] for group in layout.groups]
 
 
+def order_of_nodes(layout: Layout, trees: ChoiceTrees) -> Integers:
+    """(nodes,) int64, where each node of the trees stands when they come group by group."""
+    first = begins(trees.nodes)
+    rows = np.concatenate(rows_of(layout))
+    there = np.concatenate([first[row] + np.arange(trees.nodes[row]) for row in rows])
+    return np.argsort(there)
+
+
 def behind_prompts(
     layout: Layout, trees: ChoiceTrees, slopes: Tensor, dtype: torch.dtype
-) -> tuple[TreeQueries | None, ...]:
-    """The choices' positions behind BLOOM's prompts, group by group; None where no choice goes on after a token.
+) -> tuple[TreeQueries, ...]:
+    """The nodes behind BLOOM's prompts, group by group.
 
     A node of depth d has the position that the d-th token of a choice has when it follows the prompt alone.
 
@@ -37,29 +45,25 @@ def behind_prompts(
 
 def _behind(
     group: Group, rows: Integers, trees: ChoiceTrees, slopes: Tensor, dtype: torch.dtype
-) -> TreeQueries | None:
-    prompts, counts = trees.lengths[rows], trees.nodes[rows] - 1
+) -> TreeQueries:
+    lasts, counts = trees.lengths[rows] - 1, trees.nodes[rows]
     most = int(counts.max())
-    if not most:
-        return None
     keys = np.tile(np.arange(group.length), (len(rows), 1))
     queries = np.zeros((len(rows), most), dtype=np.int64)
     seen = np.zeros((len(rows), most, group.length), dtype=np.bool_)
-    for place, (row, prompt, count) in enumerate(zip(rows, prompts.tolist(), counts.tolist(), strict=True)):
-        trie = trees.tries[row]
-        inside = slice(prompt, prompt + count)
-        keys[place, inside] = queries[place, :count] = prompt - 1 + trie.depth[1:]
-        seen[place, :count, :prompt] = True
-        seen[place, :count, inside] = trie.seen[1:, 1:]
-        seen[place, count:, 0] = True  # padding, which must see something and is thrown away
+    for place, (row, last, count) in enumerate(zip(rows, lasts.tolist(), counts.tolist(), strict=True)):
+        trie, inside = trees.tries[row], slice(last, last + count)
+        keys[place, inside] = queries[place, :count] = last + trie.depth
+        seen[place, :, : last + 1] = True
+        seen[place, :count, inside] = trie.seen
     real = np.arange(most) < counts[:, None]
-    slots = group.start + np.arange(len(rows))[:, None] * group.length + prompts[:, None] + np.arange(most)
+    slots = group.start + np.arange(len(rows))[:, None] * group.length + lasts[:, None] + np.arange(most)
     device = slopes.device
     distance = torch.from_numpy(keys[:, None, :] - queries[:, :, None]).to(device)[:, None]
     hidden = torch.from_numpy(~seen).to(device)[:, None]
     return TreeQueries(
         slots=torch.from_numpy(np.where(real, slots, group.start)).to(device),
-        real=torch.from_numpy(np.flatnonzero(real)).to(device),
+        real=torch.from_numpy(real).to(device),
         bias=(slopes * distance).masked_fill_(hidden, -torch.inf).to(dtype),
     )
 

@@ -207,4 +207,11 @@ class EvaluateArguments:
             "help": "DeepSpeed ZeRO-3: every process holds its part of the weights, all run all batches."
         },
     )
+    contamination_index: str | None = field(
+        default=None,
+        metadata={
+            "help": "Overlap index of the training text, in which items are looked up (docs/evaluation.md); default: "
+            "that of the run which the model stands in."
+        },
+    )
     strict: bool = field(default=False, metadata={"help": "Stop at the first malformed row."})

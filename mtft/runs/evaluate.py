@@ -11,6 +11,7 @@ from mtft.reporting import write_report
 from mtft.runs.arguments import EvaluateArguments
 from mtft.runs.data import Library
 from mtft.runs.folder import SETTINGS, RunFolder, on_main_first, resolved_settings
+from mtft.runs.overlap import find_index, trained_step
 from mtft.runs.placement import Placement, check_choice
 from mtft.runs.pretraining import pretrained_languages
 from mtft.runs.provenance import reproduction
@@ -49,6 +50,7 @@ def evaluate_model(arguments: EvaluateArguments) -> Path:
         trained=trained,
         pretrained=arguments.pretrained_languages or pretrained_languages(arguments.model),
     )
+    overlap = find_index(arguments.model, arguments.contamination_index)
     folder = Path(arguments.output_dir)
     own = (model.path / SETTINGS).is_file()
     results = score(
@@ -67,6 +69,8 @@ def evaluate_model(arguments: EvaluateArguments) -> Path:
         revision=arguments.revision,
         placement=placement,
         generation_backend=arguments.generation_backend,
+        step=trained_step(arguments.model),
+        overlap=overlap,
     )
     with on_main_first() as main:
         if main:

@@ -102,7 +102,8 @@ def _partitioned(model: Any) -> Any:
         "fp16": {"enabled": dtype == torch.float16},
     }
     engine, *_ = _deepspeed().initialize(model=model, config=settings)
-    return engine.eval()
+    engine.eval()
+    return engine
 
 
 def count_parameters(model: Any) -> int:

@@ -29,10 +29,12 @@ from mtft.evaluation import (
     evaluate,
     examples_fingerprint,
     find_protocol,
+    with_contamination,
 )
 from mtft.evaluation.runnable import pad_and_eos
 from mtft.evaluation.score_function_rows import ranked_fingerprint
 from mtft.evaluation.vllm_generation import VllmGenerator, vllm_library
+from mtft.mixing import OverlapIndex
 from mtft.runs.placement import AT_HAND, Placement, count_parameters
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ def score(
     step: int | None = None,
     placement: Placement = AT_HAND,
     generation_backend: str = "transformers",
+    overlap: OverlapIndex | None = None,
 ) -> EvaluationResults:
     """The results of one model, equal in every process.
 
@@ -64,9 +67,12 @@ def score(
         step: Of training, where known.
         placement: Where the weights are; by default every process has them all and scores its share.
         generation_backend: `transformers`, or `vllm`.
+        overlap: The index of the training text in which items are looked up.
     """
     if generation_backend == "vllm":
         vllm_library()  # before the model is loaded
+    if overlap is not None:
+        examples = with_contamination(examples, overlap)
     loaded = placement.load(model, revision)
     state = PartialState()
     chosen = find_protocol(protocol or suite.protocol, loaded.family)
@@ -93,6 +99,7 @@ def score(
             chosen.name,
             settings,
             model_name=name,
+            step=step,
             progress=lambda done, total: bar.update(work, completed=done, total=total),
             generator=generator,
         )
@@ -100,9 +107,10 @@ def score(
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    return EvaluationResults(
+    results = EvaluationResults(
         tuple(samples), (info,), cells_of(examples), _suite_facts(suite, chosen.name, examples)
     )
+    return results if overlap is None else results.with_extras(contamination_index=overlap.describe())
 
 
 def _suite_facts(suite: Suite, protocol: str, examples: list[EvalExample]) -> dict[str, Any]:

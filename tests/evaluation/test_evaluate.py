@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import math
 import pickle
 import random
@@ -21,8 +20,6 @@ from mtft.evaluation import (
     evaluate,
 )
 from mtft.evaluation import runner as runner_module
-from mtft.evaluation.fingerprints import model_fingerprint
-from mtft.evaluation.output_cache import OutputCache
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder
 from mtft.tasks import CardIndex, Problems, Sources
@@ -126,37 +123,6 @@ def test_the_models_mode_is_put_back(tiny: Tiny, examples: list[EvalExample]) ->
     tiny.model.eval()
 
 
-def test_a_killed_evaluation_goes_on_where_it_stopped(
-    tiny: Tiny, examples: list[EvalExample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(runner_module, "CHUNK_SECONDS", 0.0)
-    settings = EngineSettings(batch_tokens=2000, cache_folder=tmp_path)
-    whole = evaluate(*tiny, examples, "trained")
-
-    class Killed(Exception):  # noqa: N818
-        pass
-
-    def kill(done: int, total: int) -> None:
-        if done > total / 3:
-            raise Killed
-
-    with pytest.raises(Killed):
-        evaluate(*tiny, examples, "trained", settings, progress=kill)
-    (folder,) = tmp_path.iterdir()
-    stored = sum(len(json.loads(p.read_text())) for p in folder.glob("*.json"))
-    assert stored > 0
-    (folder / "0-99999.json").write_text("{ torn", encoding="utf-8")
-    counts: list[int] = []
-    resumed = evaluate(
-        *tiny, examples, "trained", settings, progress=lambda done, total: counts.append(total)
-    )
-    total = len({(s.inputs, s.choices, s.metric) for s in whole})
-    assert 0 < counts[0] <= total - stored
-    for one, other in zip(resumed, whole, strict=True):
-        assert one.loglikelihoods == pytest.approx(other.loglikelihoods, abs=1e-5, rel=1e-5)
-        assert one.prediction == other.prediction
-
-
 def test_another_model_or_protocol_never_reads_stored_outputs(
     tiny: Tiny, examples: list[EvalExample], tmp_path: Path
 ) -> None:
@@ -169,26 +135,6 @@ def test_another_model_or_protocol_never_reads_stored_outputs(
     assert len(list(tmp_path.iterdir())) == 3
     assert [s.loglikelihoods for s in second] == [s.loglikelihoods for s in evaluate(*other, some, "trained")]
     assert first[0].loglikelihoods != second[0].loglikelihoods
-
-
-def test_the_fingerprint_sees_every_weight(tiny: Tiny) -> None:
-    before = model_fingerprint(tiny.model)
-    parameter = next(iter(tiny.model.parameters()))
-    kept = parameter.detach().clone()
-    with torch.no_grad():
-        parameter.view(-1)[-1] += 1.0
-        changed = model_fingerprint(tiny.model)
-        parameter.copy_(kept.flip(0))
-        swapped = model_fingerprint(tiny.model)
-        parameter.copy_(kept)
-    assert len({before, changed, swapped}) == 3
-    assert model_fingerprint(tiny.model) == before
-
-
-def test_cache_without_a_folder_keeps_nothing() -> None:
-    cache = OutputCache(None, "f")
-    cache.write({"k": "v"}, rank=0)
-    assert cache.read() == {}
 
 
 def test_from_examples_to_a_report(tiny: Tiny, examples: list[EvalExample], tmp_path: Path) -> None:

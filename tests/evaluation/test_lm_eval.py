@@ -15,10 +15,20 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from mtft.evaluation import EngineSettings, EvalExample, Sample, evaluate
-from mtft.evaluation.examples import EvalCell
+from mtft.evaluation import (
+    EngineSettings,
+    EvalCell,
+    EvalExample,
+    EvaluationResults,
+    LmEvalExport,
+    ModelInfo,
+    Sample,
+    evaluate,
+    export_lm_eval,
+)
 from mtft.tasks.records import Example
-from tests.evaluation.conftest import TEXTS, Tiny
+from tests.evaluation import small_world
+from tests.evaluation.conftest import TEXTS, Tiny, make
 
 pytest.importorskip("lm_eval", reason="needs the extra `test`")
 
@@ -188,3 +198,105 @@ def test_generations_equal_the_harness(tiny: Tiny, limit: int) -> None:
     wanted = harness(tiny, max_length=limit).generate_until(requests, disable_tqdm=True)
     assert [s.prediction for s in samples] == [text.strip() for text in wanted]
     assert bool(sum(s.truncated_tokens for s in samples)) == (limit == 12)
+
+
+DATES = [("When was it?", ("2019-01-02", "2020-02-03"), ("2019-01-02",))] * 3
+SEVERAL = [
+    ("the river is wide and", ("old", "wide", "the boat"), ("old", "wide")),
+    ("no yes maybe", ("true", "false"), ("false",)),
+    ("mto ni ", ("mpana", "mashua", "kuukuu", "ni"), ("ni",)),
+    ("नदी चौड़ी है\n", ("हाँ", "नहीं"), ("हाँ",)),
+]
+
+
+def special(rows: Sequence[tuple[str, Sequence[str], Sequence[str]]], config: str) -> list[EvalExample]:
+    cell = EvalCell("toy", config, "sentiment", "en")
+    made = [example(a, b, n, targets=tuple(c), config=config) for n, (a, b, c) in enumerate(rows)]
+    return [EvalExample(e, "A «template»: 河?", cell) for e in made]
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> list[EvalExample]:
+    """The small world with texts of its own, and cells that are easily exported wrong."""
+    world = small_world.make(tmp_path / "world")
+    draw = random.Random(7)
+    for language in ("en", "de"):
+        rows = small_world.mood_rows(language, range(200, 208))
+        world.write(
+            f"mood/{language}/test", [{**r, "text": " ".join(draw.choices(WORDS, k=9))} for r in rows]
+        )
+    found = world.examples(world.suite("tasks: [{task: mood, shots: 1}, {task: say, shots: 0}]"))
+    return [*found, *special(DATES, "dates"), *special(SEVERAL, "several")]
+
+
+def run_harness(tiny: Tiny, exported: LmEvalExport, **more: Any) -> dict[str, Any]:
+    """The harness's own results, from nothing but the exported folder."""
+    import lm_eval
+    from lm_eval.tasks import TaskManager
+
+    manager = TaskManager(include_path=str(exported.folder), include_defaults=False)
+    found = lm_eval.simple_evaluate(
+        model=harness(tiny, **more), tasks=[exported.group], task_manager=manager, bootstrap_iters=0
+    )
+    assert found is not None
+    return found
+
+
+def values(samples: Sequence[Sample]) -> dict[tuple[str, str, str, str], float | None]:
+    """Our score of every cell, template and metric."""
+    cells = {(s.task, s.config): EvalCell(s.task, s.config, s.cluster, s.language) for s in samples}
+    results = EvaluationResults(tuple(samples), (ModelInfo("model"),), tuple(cells.values()))
+    rows = results.as_dict()["cells"]
+    return {(r["task"], r["config"], r["template_id"], r["metric"]): r["value"] for r in rows}
+
+
+@pytest.mark.parametrize("limit", [2000, 40])
+def test_the_harness_runs_an_exported_suite_and_finds_the_same_scores(
+    tiny: Tiny, suite: list[EvalExample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    exported = export_lm_eval(suite, tmp_path / "out", "My suite", encoder_decoder=tiny.family == "mt5")
+    assert not exported.left_out
+    found = run_harness(tiny, exported, max_length=limit)
+    samples = evaluate(*tiny, suite, "lm_eval", EngineSettings(max_input_tokens=limit))
+    assert any(s.truncated_tokens for s in samples) == (limit == 40)
+    mine, compared = values(samples), 0
+    for task, row in found["results"].items():
+        if task not in exported.tasks:
+            continue
+        facts = found["configs"][task]["metadata"]
+        place = (facts["mtft_task"], facts["mtft_config"], facts["template_id"])
+        for theirs, name in (("acc", "accuracy"), ("chrf", "chrf"), ("chrf++", "chrf_pp")):
+            if f"{theirs},none" in row:
+                assert row[f"{theirs},none"] == pytest.approx(mine[(*place, name)], abs=1e-9), (task, theirs)
+                compared += 1
+    assert compared == 4 + 2 + 2
+    assert len(exported.tasks) == 4 + 1 + 2
+    assert found["groups"]["mtft_my_suite_mood_all"]["acc,none"] == pytest.approx(
+        sum(v for k, v in mine.items() if k[0] == "mood" and v is not None) / 4
+    )
+
+
+def test_the_harness_finds_the_exported_tasks_and_groups_and_nothing_else(tmp_path: Path) -> None:
+    from lm_eval.tasks import TaskManager
+
+    exported = export_lm_eval(special(SEVERAL, "several"), tmp_path / "out", "few")
+    manager = TaskManager(include_path=str(exported.folder), include_defaults=False)
+    assert set(manager.all_tasks) == {*exported.tasks, "mtft_few", "mtft_few_toy_all"}
+
+
+def test_of_tied_choices_the_harness_takes_the_first_and_ours_share_the_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one known difference of accuracies, stated in docs/protocols.md."""
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    flat = make("bloom")
+    with torch.no_grad():
+        for parameter in flat.model.parameters():
+            parameter.zero_()
+    rows = [("the river", ("no", "yes"), ("yes",)), ("the boat", ("no", "yes"), ("no",))] * 2
+    tied = special([*rows, rows[0]], "tied")
+    assert {s.scores["accuracy"] for s in evaluate(*flat, tied, "lm_eval")} == {0.5}
+    exported = export_lm_eval(tied, tmp_path / "out", "ties")
+    found = run_harness(flat, exported)
+    assert found["results"][exported.tasks[0]]["acc,none"] == pytest.approx(2 / 5)

@@ -139,7 +139,7 @@ def test_ranking_anew_equals_scoring_anew_through_the_files(
     if function != "sum":
         with pytest.raises(RunError, match="same suite"):
             again.merge(results(tiny))
-    assert rescored(again, "sum").samples == EvaluationResults.load(tmp_path).samples
+    assert rescored(again, "sum").samples == tuple(EvaluationResults.load(tmp_path).samples)
 
 
 def test_rows_hold_the_accuracy_of_every_function(tiny: Tiny) -> None:
@@ -197,7 +197,7 @@ def test_cells_survive_the_files(tiny: Tiny, tmp_path: Path) -> None:
     found.save(tmp_path)
     again = EvaluationResults.load(tmp_path)
     assert again.cells == found.cells
-    assert again.samples == found.samples
+    assert tuple(again.samples) == found.samples
     assert (
         json.loads((tmp_path / "results.json").read_text())["cells"][0]["signature"] == "nrefs:1|score:byte"
     )

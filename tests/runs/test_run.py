@@ -38,6 +38,7 @@ def test_a_run_goes_from_rows_to_report(recipe: str, auto: Any, flags: list[str]
     for name in (
         "recipe.yaml",
         "mixture/manifest.json",
+        "mixture/overlap.bin",
         "eval/report.md",
         "training.json",
         "base/model.safetensors",
@@ -54,6 +55,9 @@ def test_a_run_goes_from_rows_to_report(recipe: str, auto: Any, flags: list[str]
     samples = pq.read_table(folder / "eval" / "samples.parquet").to_pylist()
     assert {row["model"] for row in samples} == {"base", "finetuned"}
     assert all(row["item_group"] and row["template"] and row["language"] for row in samples)
+    assert {(row["model"], row["step"]) for row in samples} == {("base", 0), ("finetuned", 6)}
+    assert {row["task"] for row in results["contamination"]} == set(results["tasks"])
+    assert all(row["n_item_group"] == 0 for row in results["contamination"])  # the build's own rule
     assert "<html" in (folder / "eval" / "report.html").read_text()
     settings = yaml.safe_load((folder / "recipe.yaml").read_text())
     assert (settings["vocab_size"], settings["max_steps"]) == (700, 6)
@@ -156,6 +160,14 @@ def test_zero_shot_evaluation_of_a_run_repeats_its_scores(
         return {(r["task"], r["language"], r["metric"]): r["median"] for r in rows if r["model"] == name}
 
     assert medians(tmp_path / "out", "model") == medians(run.folder.eval, "finetuned")
+    ours, runs = (
+        json.loads((place / "results.json").read_text()) for place in (tmp_path / "out", run.folder.eval)
+    )
+    assert ours["models"][0]["step"] == 6
+    assert ours["contamination_index"] == runs["contamination_index"]  # found beside the model
+    assert [row["n_items"] for row in ours["contamination"]] == [
+        row["n_items"] for row in runs["contamination"]
+    ]
 
 
 def test_an_unknown_hub_model_offline_is_one_readable_error(pocket: Path, tmp_path: Path) -> None:
