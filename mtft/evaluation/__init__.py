@@ -15,7 +15,8 @@ from mtft.evaluation.metrics import METRICS, Metric
 from mtft.evaluation.protocols import PROTOCOLS, ProtocolEncoder, ScoringProtocol, find_protocol
 from mtft.evaluation.results import EvaluationResults, ModelInfo, cells_of, examples_fingerprint
 from mtft.evaluation.scorers import SCORERS, Scorer, find_scorer
-from mtft.evaluation.suite import Suite, SuiteTask
+from mtft.evaluation.suite import Suite
+from mtft.evaluation.suite_task import SuiteTask
 from mtft.evaluation.trained_on import TrainedOn
 
 __all__ = [
