@@ -17,7 +17,7 @@ example, and scores with and without what was found; n-grams that recur are left
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -100,7 +100,10 @@ def contamination_rows(cells: Iterable[TemplateCell], cell_of: CellOf) -> list[d
 
 
 def _cell_row(inside: Sequence[TemplateCell]) -> dict[str, Any]:
-    flags = {sample.id: sample.contamination for cell in inside for sample in cell.samples}
+    flags: dict[str, str] = {}
+    for sample in (sample for cell in inside for sample in cell.samples):
+        flags[sample.id] = flags.get(sample.id) or sample.contamination  # older samples have none
+    flagged = {name for name, flag in flags.items() if flag}
     columns: dict[tuple[str, str, str], list[TemplateCell]] = defaultdict(list)
     for cell in inside:
         columns[cell.model, cell.place.prompt_language, cell.place.metric].append(cell)
@@ -111,15 +114,15 @@ def _cell_row(inside: Sequence[TemplateCell]) -> dict[str, Any]:
         "language": place.language,
         "n_items": len(flags),
         **{f"n_{kind}": sum(kind in flag.split("+") for flag in flags.values()) for kind in KINDS},
-        "n_any": sum(map(bool, flags.values())),
-        "models": [_model_row(*key, templates) for key, templates in sorted(columns.items())],
+        "n_any": len(flagged),
+        "models": [_model_row(*key, templates, flagged) for key, templates in sorted(columns.items())],
     }
 
 
 def _model_row(
-    model: str, prompt_language: str, metric: str, templates: Sequence[TemplateCell]
+    model: str, prompt_language: str, metric: str, templates: Sequence[TemplateCell], flagged: Set[str]
 ) -> dict[str, Any]:
-    clean = [_clean(cell) for cell in templates]
+    clean = [_clean(cell, flagged) for cell in templates]
     return {
         "model": model,
         "prompt_language": prompt_language,
@@ -130,14 +133,14 @@ def _model_row(
     }
 
 
-def _clean(cell: TemplateCell) -> TemplateCell:
+def _clean(cell: TemplateCell, flagged: Set[str]) -> TemplateCell:
     """The cell without flagged items; a ranking without the queries that have one."""
 
     def item(sample: Sample) -> str:
         return sample.item_group if cell.metric.name in _RANKINGS else sample.id
 
-    flagged = {item(sample) for sample in cell.samples if sample.contamination}
-    places = [place for place, sample in enumerate(cell.samples) if item(sample) not in flagged]
+    left_out = {item(sample) for sample in cell.samples if sample.id in flagged}
+    places = [place for place, sample in enumerate(cell.samples) if item(sample) not in left_out]
     return cell if len(places) == len(cell.samples) else cell.part(places)
 
 
