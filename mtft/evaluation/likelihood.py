@@ -15,7 +15,7 @@ import numpy as np
 from mtft.evaluation.backbones import is_encoder_decoder, tree_model
 from mtft.evaluation.batching import batches, packed
 from mtft.evaluation.generic import GenericScorer
-from mtft.evaluation.protocols import TokenIds
+from mtft.evaluation.harness import TokenIds
 from mtft.evaluation.requests import RankIds
 from mtft.modeling import choice_trees
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from mtft.evaluation.protocols import ProtocolEncoder, TokenIds
+from mtft.evaluation.harness import TokenIds
+from mtft.evaluation.protocols import ProtocolEncoder
 
 
 @dataclass(frozen=True)
