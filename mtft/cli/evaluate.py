@@ -81,6 +81,15 @@ def evaluate(
     device_map: Annotated[
         str | None, typer.Option(help="Spread the weights over devices: auto. One process.")
     ] = None,
+    partition_weights: Annotated[
+        bool, typer.Option(help="DeepSpeed ZeRO-3: every process holds its part of the weights.")
+    ] = False,
+    pretrained_languages: Annotated[
+        list[str],
+        typer.Option(
+            help="What the model was pretrained on: codes, bloom, mc4 or all; may be repeated. Default: what is known."
+        ),
+    ] = [],  # noqa: B006  # typer copies it
     contamination_index: Annotated[
         Path | None,
         typer.Option(
@@ -115,6 +124,8 @@ def evaluate(
             generation_backend=generation_backend,
             quantization=quantization,
             device_map=device_map,
+            partition_weights=partition_weights,
+            pretrained_languages=pretrained_languages,
             contamination_index=None if contamination_index is None else str(contamination_index),
             strict=strict,
         )

@@ -16,7 +16,8 @@ from mtft.evaluation.protocols import PROTOCOLS, ProtocolEncoder, ScoringProtoco
 from mtft.evaluation.results import EvaluationResults, ModelInfo, cells_of, examples_fingerprint
 from mtft.evaluation.runner import EngineSettings
 from mtft.evaluation.scorers import SCORERS, Scorer, find_scorer
-from mtft.evaluation.suite import Suite, SuiteTask
+from mtft.evaluation.suite import Suite
+from mtft.evaluation.suite_task import SuiteTask
 from mtft.evaluation.trained_on import TrainedOn
 
 __all__ = [

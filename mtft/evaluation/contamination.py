@@ -99,7 +99,7 @@ def contamination_rows(cells: Iterable[TemplateCell], cell_of: CellOf) -> list[d
 
 
 def _cell_row(inside: Sequence[TemplateCell]) -> dict[str, Any]:
-    flags = {}
+    flags: dict[str, str] = {}
     for cell in inside:
         flags |= zip(cell.samples.column("id"), cell.samples.column("contamination"), strict=True)
     columns: dict[tuple[str, str, str], list[TemplateCell]] = defaultdict(list)

@@ -33,8 +33,8 @@ def model_fingerprint(model: Any) -> str:
 
     Every byte of every weight and buffer, also those that are not saved, with name, shape and dtype; adapters with
     their settings and which of them are active; the configuration and how it generates. Under ZeRO-3 every process
-    must call it: each hashes its part. Weights that a device map left on disk are brought in. A model with other
-    weights that are not in memory is like no other, itself included.
+    must call it: each hashes its part, and another number of processes gets another hash. Weights that a device map
+    left on disk are brought in. A model with other weights that are not in memory is like no other, itself included.
     """
     inner = unwrapped(model)
     tensors = dict(_tensors(inner))

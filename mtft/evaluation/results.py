@@ -158,7 +158,7 @@ class EvaluationResults:
         Args:
             folder: That of `results.json`.
             prompts: Also read the prompts of samples, which no figure needs and which take the most memory;
-                without them `as_dict` makes the same results, and `save` would lose them.
+                without them `as_dict` makes the same results, and `save` refuses.
 
         Raises:
             RunError: They are missing or of another schema.

@@ -241,6 +241,18 @@ def test_adapters_count_with_their_settings(tiny: Tiny) -> None:
     assert len(seen) == 6
 
 
+def test_weights_that_are_dealt_to_processes_count_by_their_parts(tiny: Tiny) -> None:
+    """ZeRO-3 leaves empty weights where a model had its own, and this process's part of each beside them."""
+    model = make_model(tiny.family).model
+    for parameter in model.parameters():
+        parameter.ds_tensor = parameter.detach().clone()
+        parameter.data = torch.empty(0)
+    before = model_fingerprint(model)
+    assert model_fingerprint(model) == before != model_fingerprint(tiny.model)
+    next(model.parameters()).ds_tensor[0] += 1
+    assert model_fingerprint(model) != before
+
+
 def test_weights_that_are_not_in_memory_are_like_no_others(
     tiny: Tiny, caplog: pytest.LogCaptureFixture
 ) -> None:
