@@ -10,6 +10,7 @@ import typer
 
 from mtft.cli.options import DataRoot, Json, Prompts, Strict, collection_of, index_of, sources_of
 from mtft.cli.output import Friendly, note, say, say_json, say_table
+from mtft.cli.rescore import rescore
 from mtft.resources import builtin_folder
 
 if TYPE_CHECKING:
@@ -57,11 +58,35 @@ def evaluate(
         str | None, typer.Option(help="Scoring protocol; default: the suite's, else the model family's.")
     ] = None,
     max_items_per_cell: MaxItems = None,
+    tasks: Annotated[list[str], typer.Option(help="Only these of the suite's tasks; may be repeated.")] = [],  # noqa: B006  # typer copies it
+    languages: Annotated[list[str], typer.Option(help="Only these languages of them; may be repeated.")] = [],  # noqa: B006  # typer copies it
     shots: NumShots = None,
     shots_from: ShotsFrom = None,
     batch_tokens: Annotated[int, typer.Option(help="Tokens per batch.")] = 8192,
     seed: Seed = None,
-    self_check: Annotated[int, typer.Option(help="Check the fast scoring on so many examples per task.")] = 0,
+    self_check: Annotated[
+        int, typer.Option(help="Compare fast and naive scoring on so many examples of every task first.")
+    ] = 0,
+    reference: Annotated[bool, typer.Option("--reference", help="Score naively. Slow.")] = False,
+    score_function: Annotated[
+        str | None,
+        typer.Option(help="What ranks choices: sum, token, character, byte, pmi; default: the suite's own."),
+    ] = None,
+    generation_backend: Annotated[
+        str, typer.Option(help="What generates texts: transformers or vllm.")
+    ] = "transformers",
+    quantization: Annotated[
+        str, typer.Option(help="What linear layers are held in: none, 4bit or 8bit.")
+    ] = "none",
+    device_map: Annotated[
+        str | None, typer.Option(help="Spread the weights over devices: auto. One process.")
+    ] = None,
+    contamination_index: Annotated[
+        Path | None,
+        typer.Option(
+            help="Overlap index of the training text; default: that of the run the model stands in."
+        ),
+    ] = None,
     strict: Strict = False,
 ) -> None:
     """Score a model zero-shot on a suite and write the report."""
@@ -78,11 +103,19 @@ def evaluate(
             prompts=[str(folder) for folder in prompts],
             protocol=protocol,
             max_items_per_cell=max_items_per_cell,
+            tasks=tasks,
+            languages=languages,
             shots=shots,
             shots_from=shots_from,
             batch_tokens=batch_tokens,
             seed=seed,
             self_check=self_check,
+            reference=reference,
+            score_function=score_function,
+            generation_backend=generation_backend,
+            quantization=quantization,
+            device_map=device_map,
+            contamination_index=None if contamination_index is None else str(contamination_index),
             strict=strict,
         )
     )
@@ -203,3 +236,6 @@ def _say_export(made: LmEvalExport, max_input_tokens: int | None) -> None:
         f"lm_eval run --model hf --model_args pretrained=MODEL{length} --include_path {made.folder} "
         f"--tasks {made.group}",
     )
+
+
+app.command()(rescore)

@@ -10,6 +10,7 @@ from mtft.evaluation.cells import Asked
 from mtft.evaluation.examples import EvalCell, EvalExample, Shortening
 from mtft.evaluation.fewshot import ShotPool
 from mtft.evaluation.scorers import SCORERS, unscorable_reason
+from mtft.mixing.text_hashes import text_columns, texts_of
 from mtft.structured import Table
 from mtft.structured.linearize import as_table
 from mtft.tasks.division import Side, draw_groups, fraction
@@ -53,16 +54,23 @@ def cell_examples(
         SuiteError: There are no rows to take shots from.
     """
     task = asked.task
-    rows = drawn(task.rows(side, sources, problems), asked.max_items, whole_groups=cell.metrics == ("ndcg",))
+    found_rows = (
+        task.split_rows(asked.splits, sources, problems)
+        if asked.splits
+        else task.rows(side, sources, problems)
+    )
+    rows = drawn(found_rows, asked.max_items, whole_groups="ndcg" in cell.metrics)
     if not rows and cell.seen == "seen":
         problems.note("empty_cell", task.name, task.config)  # such as word lists, which only train
     elif not rows:
         problems.add("empty_cell", task.name, task.config, f"no {side} rows in {task.language}")
     pool = ShotPool(task, asked.shots, sources, problems, seed) if rows and asked.shots.count else None
+    columns = text_columns(task)
+    texts = [texts_of(row.fields, columns) for row in rows]  # shared by all templates
     found = []
     for template in asked.templates:
         name = template.name if template is not None else PROMPTED
-        for row in rows:
+        for row, own in zip(rows, texts, strict=True):
             table = _table_of(row, cell, problems)
             example = task.render(row, template, problems, seed)
             if example is None:
@@ -73,7 +81,7 @@ def cell_examples(
             shots = pool.of(example, template) if pool else ()
             slices = _slices_of(row, task.card.slices)
             shortening = _shortening(task, row, template, seed)
-            found.append(EvalExample(example, name, cell, table, shots, slices, shortening))
+            found.append(EvalExample(example, name, cell, table, shots, slices, shortening, texts=own))
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from mtft.evaluation.score_functions import FREE, SUM
 from mtft.structured import Table
 from mtft.tasks.records import Example
 
@@ -32,10 +33,13 @@ class EvalCell:
         title: The task's title.
         licence: The task's licence.
         cluster_trained: Whether the mixture trains on the cluster.
-        language_status: `trained`, `pretrained_only` or `unseen`.
+        language_status: `trained`, `pretrained_only` or `unseen`; empty where pretraining is not known.
         language_name: The language's English name.
         script: The language's script.
         shots: Examples asked for before each prompt.
+        min_new_tokens: Shortest generation.
+        score_function: What ranks the choices.
+        score_functions: Those whose accuracy is reported.
         protocol: Scoring protocol, where the suite names one for the task.
     """
 
@@ -49,10 +53,13 @@ class EvalCell:
     title: str = ""
     licence: str = ""
     cluster_trained: bool = False
-    language_status: str = "unseen"
+    language_status: str = ""
     language_name: str = ""
     script: str = ""
     shots: int = 0
+    min_new_tokens: int = 0
+    score_function: str = SUM
+    score_functions: tuple[str, ...] = FREE
     protocol: str = ""
 
 
@@ -97,6 +104,8 @@ class EvalExample:
         shots: Answered examples to stand before the prompt, the farthest first.
         slices: Column → the row's value, of the columns that the card slices results by.
         shortening: How to make the prompt shorter, where the card names a column that may lose its beginning.
+        texts: The row's own texts, of the columns that its templates read, by which it is looked up in training.
+        contamination: How it was found there; see `Sample`.
     """
 
     example: Example
@@ -106,6 +115,8 @@ class EvalExample:
     shots: tuple[str, ...] = ()
     slices: Mapping[str, str] = field(default_factory=dict)
     shortening: Shortening | None = field(default=None, compare=False, repr=False)
+    texts: tuple[str, ...] = ()
+    contamination: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,8 +137,13 @@ class Sample:
         shots: Answered examples in the prompt.
         dropped_shots: Those that did not fit into it.
         slices: Column → the row's value.
+        choice_tokens: Scored tokens of each choice.
+        prior_loglikelihoods: Of each choice after an empty prompt; none where that was not asked for.
         truncated_tokens: How many tokens the prompt lost because it was too long; `inputs` is what was left of
             it, or under `lm_eval` the whole, whose first tokens were then cut.
+        contamination: How the item stands in the training text: `ngram`, `exact`, `item_group`, several joined by
+            "+" (`mtft.evaluation.contamination`); empty where it does not, or was not looked up.
+        step: The model's step of training; -1 where that is not known.
     """
 
     model: str
@@ -154,4 +170,8 @@ class Sample:
     shots: int = 0
     dropped_shots: int = 0
     slices: dict[str, str] = field(default_factory=dict)
+    choice_tokens: tuple[int, ...] = ()
+    prior_loglikelihoods: tuple[float, ...] = ()
     truncated_tokens: int = 0
+    contamination: str = ""
+    step: int = -1

@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mtft.errors import SuiteError, nearest
+from mtft.evaluation.sample_columns import SampleRows
 from mtft.mixing.permutation import permuted, stable_key
+from mtft.statistics import FloatArray
 from mtft.tasks.division import Side
 from mtft.tasks.problems import Problems
 from mtft.tasks.records import Example, Row
@@ -239,20 +241,22 @@ def _text(example: EvalExample, shots: int) -> str:
 
 def shot_rows(samples: Iterable[Sample], cells: Iterable[EvalCell]) -> list[dict[str, Any]]:
     """What results say of shots: per model and task those asked for, the mean per prompt, and those dropped."""
+    found = SampleRows.of(samples)
     asked = {(cell.task, cell.config): cell for cell in cells if cell.shots}
-    found: dict[tuple[str, str, int], list[Sample]] = defaultdict(list)
-    for sample in samples:
-        cell = asked.get((sample.task, sample.config))
-        if cell is not None and sample.metric == cell.metrics[0]:
-            found[sample.model, sample.task, cell.shots].append(sample)
+    counts: dict[tuple[str, str, int], FloatArray] = defaultdict(lambda: np.zeros(3))
+    for (model, task, config, metric), rows in found.parts("model", "task", "config", "metric"):
+        cell = asked.get((task, config))
+        if cell is not None and metric == cell.metrics[0]:
+            shots, dropped = (sum(rows.column(name)) for name in ("shots", "dropped_shots"))
+            counts[model, task, cell.shots] += (shots, dropped, len(rows))
     return [
         {
             "model": model,
             "task": task,
             "shots": shots,
-            "mean_shots": round(sum(s.shots for s in group) / len(group), 3),
-            "dropped_shots": sum(s.dropped_shots for s in group),
-            "prompts": len(group),
+            "mean_shots": round(float(given / prompts), 3),
+            "dropped_shots": int(dropped),
+            "prompts": int(prompts),
         }
-        for (model, task, shots), group in sorted(found.items())
+        for (model, task, shots), (given, dropped, prompts) in sorted(counts.items(), key=lambda c: c[0])
     ]

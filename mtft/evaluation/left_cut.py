@@ -75,14 +75,14 @@ class LeftCut:
             return item
         key = f"{item.key}-{self.limit}-{room}"
         self._parts[item.key], self.lost[item.key] = [(key, ())], lost
-        return GenerationIds(key, item.inputs[lost:], item.max_new_tokens)
+        return item._replace(key=key, inputs=item.inputs[lost:])
 
 
 def _joined(parts: list[tuple[Answer, tuple[int, ...]]]) -> Answer:
-    if isinstance(parts[0][0], str):
+    if not isinstance(parts[0][0], list):
         return parts[0][0]
     found: dict[int, float] = {}
     for values, places in parts:
-        assert not isinstance(values, str)
+        assert isinstance(values, list)
         found |= dict(zip(places, values, strict=True))
     return [found[place] for place in sorted(found)]

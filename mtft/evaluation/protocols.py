@@ -33,7 +33,8 @@ from transformers import PreTrainedTokenizerBase
 
 from mtft.encoding import CausalEncoder, Encoder, Seq2SeqEncoder
 from mtft.errors import SuiteError, nearest
-from mtft.evaluation.harness import LENGTHS, HarnessEncoding, context_length
+from mtft.evaluation.fingerprints import tokenizer_fingerprint
+from mtft.evaluation.harness import HarnessEncoding, context_length
 from mtft.evaluation.harness import TokenIds as TokenIds
 
 logger = logging.getLogger(__name__)
@@ -93,22 +94,8 @@ def find_protocol(name: str | None, family: str) -> ScoringProtocol:
 def input_limit(
     protocol: ScoringProtocol, asked: int | None, model: Any, tokenizer: PreTrainedTokenizerBase
 ) -> int:
-    """The most tokens of a prompt: those asked for, else the protocol's, else the model's own length; never more
-    than the model has positions for.
-    """
-    wanted = asked or protocol.max_input_tokens or context_length(model, tokenizer)
-    return min(wanted, position_limit(model) or wanted)
-
-
-def position_limit(model: Any) -> int | None:
-    """The tokens that a model has positions for; None where they are relative, as in BLOOM and T5.
-
-    An encoder-decoder's `n_positions` is not asked: T5's configurations have one that binds nothing.
-    """
-    config = getattr(model.config, "text_config", None) or model.config
-    names = ("max_position_embeddings",) if config.is_encoder_decoder else LENGTHS
-    found = [int(value) for name in names if (value := getattr(config, name, None)) is not None]
-    return min(found, default=None)
+    """The most tokens of a prompt: those asked for, else the protocol's, else the model's own length."""
+    return asked or protocol.max_input_tokens or context_length(model, tokenizer)
 
 
 def note_precision(protocol: ScoringProtocol, dtype: str) -> None:
@@ -151,7 +138,20 @@ class ProtocolEncoder:
     def fingerprint(self) -> str:
         """Hash of all that decides the ids and whether they are scored."""
         rules = json.dumps(asdict(self.protocol), sort_keys=True)
-        return hashlib.sha256(f"{rules}\n{self._trained.fingerprint}".encode()).hexdigest()[:16]
+        parts = (rules, self._trained.fingerprint, tokenizer_fingerprint(self.tokenizer))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+    @property
+    def empty_prompt(self) -> int:
+        """The token that stands for an empty prompt.
+
+        Causal models: the beginning of a text, or else its end, as in lm-evaluation-harness (`HFLM.prefix_token_id`),
+        and so under `lm_eval`. Encoder-decoders: `</s>`, which alone is what their tokenizer makes of an empty text.
+        """
+        if self.encoder_decoder and not self.protocol.as_harness:
+            return int(self.tokenizer.eos_token_id)
+        begin = self.tokenizer.bos_token_id
+        return int(self.tokenizer.eos_token_id if begin is None else begin)
 
     def inputs(self, texts: Sequence[str], *, generation: bool = False) -> list[TokenIds]:
         """The prompts' ids, before choices or, for `generation`, to go on from."""

@@ -15,13 +15,14 @@ from mtft.errors import RunError
 from mtft.evaluation import EngineSettings, EvaluationResults, control_rows
 from mtft.mixing import Mixture
 from mtft.modeling import has_own_forward, load_model
-from mtft.reporting import write_report
+from mtft.reporting import validation_curve, write_report
 from mtft.runs.arguments import RunArguments
 from mtft.runs.controls import ShuffledTargets, bag_of_tokens
 from mtft.runs.data import RunData, prepare_data
 from mtft.runs.folder import RunFolder, on_main_first, resolved_settings, write_atomically
 from mtft.runs.model_card import write_card
 from mtft.runs.models import is_built_in, load_whole, prepare_base
+from mtft.runs.overlap import find_index, place_index
 from mtft.runs.provenance import reproduction, vocabulary_overlap
 from mtft.runs.scoring import score
 from mtft.runs.validation import Validation
@@ -77,6 +78,7 @@ class Run:
         with on_main_first() as main:
             if main:
                 write_atomically(self.folder.manifest, json.dumps(self.mixture.manifest(positions), indent=1))
+                place_index(self.mixture.overlap(), self.folder)
                 print(self.mixture.describe(positions), flush=True)
 
     def evaluate(self, name: str) -> None:
@@ -102,6 +104,7 @@ class Run:
             protocol=self._protocol(),
             revision=self.arguments.revision if is_base else None,
             step=0 if is_base else self._summary()["step"],
+            overlap=find_index(self.folder.path),
         )
         with on_main_first() as main:
             if main:
@@ -179,6 +182,8 @@ class Run:
             "problems": self.data.problems.as_dict(),
             "vocabulary_overlap": vocabulary_overlap(self.data.built),
         }
+        if curve := validation_curve(self.folder.path):
+            extras["curve"] = curve
         if self.arguments.bag_of_tokens:
             bag = bag_of_tokens(self.mixture, self.data.examples, self.encoder.tokenizer)
             extras["controls"] = control_rows(results.as_dict(), {"bag_of_tokens": bag.as_dict()})

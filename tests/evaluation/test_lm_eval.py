@@ -41,7 +41,7 @@ pytest.importorskip("lm_eval", reason="needs the extra `test`")
 
 WORDS = " ".join(TEXTS[:4]).split()
 # Prompts and choices whose encoding is special: white space at the end, or only at the end of lines; special
-# tokens as text; scripts without spaces; choices that begin alike, are equal, or have a space of their own.
+# tokens as text; scripts without spaces; choices that begin alike, or have a space of their own.
 PROMPTS = [
     "the river is wide",
     "the river is wide ",
@@ -54,7 +54,7 @@ PROMPTS = [
     "x",
     "河很宽。",
 ]
-CHOICES = ("yes", "no", "yes maybe", " true", "नाव पुरानी", "宽", "no.", "yes")
+CHOICES = ("yes", "no", "yes maybe", " true", "नाव पुरानी", "宽", "no.")
 
 
 def example(inputs: str, choices: Sequence[str], number: int = 0, **more: Any) -> Example:
@@ -77,7 +77,8 @@ def random_pairs(n: int, most: int = 30) -> list[tuple[str, tuple[str, ...]]]:
     def words(most: int) -> str:
         return " ".join(draw.choices(WORDS, k=draw.randint(1, most)))
 
-    return [(words(most), tuple(words(4) for _ in range(draw.randint(2, 4)))) for _ in range(n)]
+    made = [(words(most), tuple({words(4): None for _ in range(draw.randint(2, 4))})) for _ in range(n)]
+    return [(prompt, choices) for prompt, choices in made if len(choices) > 1]  # equal ones are unscored
 
 
 def harness(tiny: Tiny, **more: Any) -> Any:
@@ -178,7 +179,7 @@ def test_beyond_the_models_positions_a_prompt_is_unscored_and_the_rest_still_run
     assert {s.unscored_reason for s in samples} == {
         "",
         "the prompt is longer than 20 tokens",
-        "prompt and answer are longer than the model's 20 positions",
+        "prompt and answer are longer than the model's context of 20 tokens",
     }
 
 
