@@ -17,7 +17,7 @@ example, and scores with and without what was found; n-grams that recur are left
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from mtft.evaluation.aggregate import TemplateCell
 from mtft.evaluation.averages import CellOf, primary_metric
-from mtft.evaluation.examples import EvalExample, Sample
+from mtft.evaluation.examples import EvalExample
 from mtft.mixing.overlap import OverlapIndex
 from mtft.mixing.text_hashes import Hashes, Places, text_hashes
 
@@ -34,7 +34,6 @@ KINDS = ("ngram", "exact", "item_group")
 WORDING = 0.5  # of a cell's items: what more have is no item's own
 LEAST_ITEMS = 4  # fewer have no wording in common
 _Row = tuple[str, str, str, str]
-_RANKINGS = ("ndcg", "mrr")
 
 
 def with_contamination(examples: Sequence[EvalExample], index: OverlapIndex) -> list[EvalExample]:
@@ -71,7 +70,9 @@ def _any(
 ) -> npt.NDArray[np.bool_]:
     """(items,) whether any hash of an item is found, those of the dataset's wording left out."""
     of_item = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
-    order = np.argsort(hashes, kind="stable")  # items stay in order: the same hash of one item stands together
+    order = np.argsort(
+        hashes, kind="stable"
+    )  # items stay in order: the same hash of one item stands together
     new = np.diff(hashes[order], prepend=0) != 0
     new |= np.diff(of_item[order], prepend=-1) != 0
     own, counts = np.unique(hashes[order][new], return_counts=True)
@@ -102,10 +103,12 @@ def contamination_rows(cells: Iterable[TemplateCell], cell_of: CellOf) -> list[d
 
 
 def _cell_row(inside: Sequence[TemplateCell]) -> dict[str, Any]:
-    flags: dict[str, str] = {}
-    for sample in (sample for cell in inside for sample in cell.samples):
-        flags[sample.id] = flags.get(sample.id) or sample.contamination  # older samples have none
-    flagged = {name for name, flag in flags.items() if flag}
+    samples = inside[0].samples
+    ids, marks = (np.concatenate([c.samples.codes(name) for c in inside]) for name in ("id", "contamination"))
+    marked = marks != samples.code("contamination", "")
+    # by item, so that samples of before there were flags follow the others
+    flagged, first = np.unique(ids[marked], return_index=True)
+    kinds = [flag.split("+") for flag in samples.names("contamination", marks[marked][first])]
     columns: dict[tuple[str, str, str], list[TemplateCell]] = defaultdict(list)
     for cell in inside:
         columns[cell.model, cell.place.prompt_language, cell.place.metric].append(cell)
@@ -114,15 +117,19 @@ def _cell_row(inside: Sequence[TemplateCell]) -> dict[str, Any]:
         "task": place.task,
         "config": place.config,
         "language": place.language,
-        "n_items": len(flags),
-        **{f"n_{kind}": sum(kind in flag.split("+") for flag in flags.values()) for kind in KINDS},
+        "n_items": len(np.unique(ids)),
+        **{f"n_{kind}": sum(kind in found for found in kinds) for kind in KINDS},
         "n_any": len(flagged),
         "models": [_model_row(*key, templates, flagged) for key, templates in sorted(columns.items())],
     }
 
 
 def _model_row(
-    model: str, prompt_language: str, metric: str, templates: Sequence[TemplateCell], flagged: Set[str]
+    model: str,
+    prompt_language: str,
+    metric: str,
+    templates: Sequence[TemplateCell],
+    flagged: npt.NDArray[np.int64],
 ) -> dict[str, Any]:
     clean = [_clean(cell, flagged) for cell in templates]
     return {
@@ -135,15 +142,12 @@ def _model_row(
     }
 
 
-def _clean(cell: TemplateCell, flagged: Set[str]) -> TemplateCell:
+def _clean(cell: TemplateCell, flagged: npt.NDArray[np.int64]) -> TemplateCell:
     """The cell without flagged items; a ranking without the queries that have one."""
-
-    def item(sample: Sample) -> str:
-        return sample.item_group if cell.metric.name in _RANKINGS else sample.id
-
-    left_out = {item(sample) for sample in cell.samples if sample.id in flagged}
-    places = [place for place, sample in enumerate(cell.samples) if item(sample) not in left_out]
-    return cell if len(places) == len(cell.samples) else cell.part(places)
+    items = cell.samples.codes("item_group" if cell.metric.by_query else "id")
+    own = np.isin(cell.samples.codes("id"), flagged)
+    places = np.flatnonzero(~np.isin(items, items[own]))
+    return cell if len(places) == len(items) else cell.part(places)
 
 
 def _median(cells: Iterable[TemplateCell]) -> float | None:

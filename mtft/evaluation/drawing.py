@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mtft.errors import StructureError
 from mtft.evaluation.cells import Asked
-from mtft.evaluation.examples import EvalCell, EvalExample
+from mtft.evaluation.examples import EvalCell, EvalExample, Shortening
 from mtft.evaluation.fewshot import ShotPool
 from mtft.evaluation.scorers import SCORERS, unscorable_reason
 from mtft.mixing.row_texts import text_columns, texts_of
@@ -18,7 +18,8 @@ from mtft.tasks.records import Row
 from mtft.tasks.task import PROMPTED
 
 if TYPE_CHECKING:
-    from mtft.tasks import Problems, Sources
+    from mtft.prompting import Template
+    from mtft.tasks import Problems, Sources, Task
 
 
 TABLE_COLUMN = "table"
@@ -53,7 +54,12 @@ def cell_examples(
         SuiteError: There are no rows to take shots from.
     """
     task = asked.task
-    rows = drawn(task.rows(side, sources, problems), asked.max_items, whole_groups=cell.metrics == ("ndcg",))
+    found_rows = (
+        task.split_rows(asked.splits, sources, problems)
+        if asked.splits
+        else task.rows(side, sources, problems)
+    )
+    rows = drawn(found_rows, asked.max_items, whole_groups="ndcg" in cell.metrics)
     if not rows and cell.seen == "seen":
         problems.note("empty_cell", task.name, task.config)  # such as word lists, which only train
     elif not rows:
@@ -74,8 +80,16 @@ def cell_examples(
                     problems.add("unscorable", task.name, row.where, f"{reason} (template `{name}`)")
             shots = pool.of(example, template) if pool else ()
             slices = _slices_of(row, task.card.slices)
-            found.append(EvalExample(example, name, cell, table, shots, slices, own))
+            shortening = _shortening(task, row, template, seed)
+            found.append(EvalExample(example, name, cell, table, shots, slices, shortening, texts=own))
     return found
+
+
+def _shortening(task: Task, row: Row, template: Template | None, seed: int) -> Shortening | None:
+    """How the row's prompt can lose a part of its column; None where the card names none for the template."""
+    if template is None or task.truncatable(template) is None:
+        return None
+    return Shortening(task, row, template, seed)
 
 
 def _slices_of(row: Row, columns: Iterable[str]) -> dict[str, str]:

@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 from accelerate.utils import gather_object
+from accelerate.utils.modeling import get_state_dict_offloaded_model
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from mtft.evaluation.backbones import unwrapped
+from mtft.evaluation.backbones import is_dispatched, parts_of, unwrapped
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +33,8 @@ def model_fingerprint(model: Any) -> str:
 
     Every byte of every weight and buffer, also those that are not saved, with name, shape and dtype; adapters with
     their settings and which of them are active; the configuration and how it generates. Under ZeRO-3 every process
-    must call it: each hashes its part, and another number of processes gets another hash. A model with weights that
-    are not in memory is like no other, itself included.
+    must call it: each hashes its part, and another number of processes gets another hash. Weights that a device map
+    left on disk are brought in. A model with other weights that are not in memory is like no other, itself included.
     """
     inner = unwrapped(model)
     tensors = dict(_tensors(inner))
@@ -66,6 +67,9 @@ def tokenizer_fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
 
 def _tensors(model: Any) -> Iterator[tuple[str, Tensor]]:
     """Weights and buffers by name, in order; under ZeRO-3 this process's part of each weight."""
+    if is_dispatched(model):
+        yield from sorted(get_state_dict_offloaded_model(parts_of(model)).items())
+        return
     found = {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
     found |= dict(model.named_buffers())  # a state has only those that are saved
     for name, parameter in model.named_parameters():

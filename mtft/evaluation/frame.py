@@ -176,12 +176,8 @@ def _coded(column: Any) -> Any:
 
 
 def _map(column: pa.ChunkedArray) -> pa.MapArray:
-    """The scores as one array."""
-    whole = column.combine_chunks()
-    return whole if pa.types.is_map(whole.type) else _parsed(whole)  # earlier versions wrote JSON
-
-
-def _parsed(texts: Any) -> pa.MapArray:
-    return pa.array(
-        [list(json.loads(text).items()) for text in texts.to_pylist()], pa.map_(pa.string(), pa.float64())
-    )
+    """The scores as one array; equal ones are parsed once."""
+    texts = _coded(column).unify_dictionaries().combine_chunks()
+    texts = texts.chunk(0) if isinstance(texts, pa.ChunkedArray) else texts
+    kinds = [list(json.loads(text).items()) for text in texts.dictionary.to_pylist()]
+    return pa.array(kinds, pa.map_(pa.string(), pa.float64())).take(texts.indices)

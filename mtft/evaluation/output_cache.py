@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Answer = list[float] | str
+# Log-likelihoods of choices, or a generated text; None where the model's logits were no numbers.
+Answer = list[float] | str | None
 Item = tuple[str | int, ...]  # in the order of ITEM
 # What a request was asked for; its answer may serve several examples.
 ITEM = (

@@ -1,7 +1,7 @@
 """`samples.parquet`, the results cube: one row per scored example, metric and model.
 
 Texts that recur are dictionary-encoded, so that a prompt is stored once for all models and metrics that share it, and
-stay so in memory; scores and slices are maps. Row groups are small enough to be read one by one.
+stay so in memory; scores and slices are JSON objects. Row groups are small enough to be read one by one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,44 +21,104 @@ from mtft.evaluation.examples import Sample
 
 ROW_GROUP = 1 << 17  # rows
 DICTIONARY_BYTES = 1 << 26  # of a row group's texts; beyond, Parquet stores each again
-_CODED = pa.dictionary(pa.int32(), pa.string())
+CODED = pa.dictionary(pa.int32(), pa.string())
 _TEXTS = pa.list_(pa.string())
 _TYPES = {
     "prediction": pa.string(),
     "choices": _TEXTS,
     "targets": _TEXTS,
     "loglikelihoods": pa.list_(pa.float64()),
-    "scores": pa.map_(pa.string(), pa.float64()),
     "shots": pa.int32(),
     "dropped_shots": pa.int32(),
-    "slices": pa.map_(pa.string(), pa.string()),
+    "choice_tokens": pa.list_(pa.int32()),
+    "prior_loglikelihoods": pa.list_(pa.float64()),
+    "truncated_tokens": pa.int32(),
     "step": pa.int32(),
 }
-_MAPS = ("scores", "slices")
+JSON_COLUMNS = ("scores", "slices")
 # Older tables have fewer columns.
-_NEEDED = {f.name for f in fields(Sample)} - {
-    "signature", "shots", "dropped_shots", "slices", "contamination", "step",
+_LATER = {
+    "signature", "shots", "dropped_shots", "slices", "choice_tokens", "prior_loglikelihoods", "truncated_tokens",
+    "contamination", "step",
 }  # fmt: skip
-SCHEMA = pa.schema([(f.name, _TYPES.get(f.name, _CODED)) for f in fields(Sample)])
+_NEEDED = {f.name for f in fields(Sample)} - _LATER
+SCHEMA = pa.schema([(f.name, _TYPES.get(f.name, CODED)) for f in fields(Sample)])
+_REPEATED = [field.name for field in SCHEMA if field.type == CODED]
+
+
+def table_of(samples: Sequence[Sample]) -> pa.Table:
+    """The samples as a table; mappings are JSON text."""
+    columns: dict[str, list[object]] = {f.name: [getattr(s, f.name) for s in samples] for f in fields(Sample)}
+    for name in JSON_COLUMNS:
+        columns[name] = [json.dumps(getattr(s, name), ensure_ascii=False) for s in samples]
+    return pa.table(columns, schema=SCHEMA)
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Writes a table of samples under a temporary name beside `path` and renames it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    columns = [_as(table.column(field.name), field.type) for field in SCHEMA]
+    with pq.ParquetWriter(
+        temporary, SCHEMA, compression="zstd", dictionary_pagesize_limit=DICTIONARY_BYTES
+    ) as writer:
+        writer.write_table(pa.table(columns, schema=SCHEMA), row_group_size=ROW_GROUP)
+    temporary.replace(path)
+
+
+def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if column.type == kind:
+        return column
+    return column.cast(pa.string()).dictionary_encode() if kind == CODED else column.cast(kind)
 
 
 def write_samples(samples: Sequence[Sample], path: Path) -> None:
     """Writes the samples under a temporary name beside `path` and renames it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with pq.ParquetWriter(
-        temporary, SCHEMA, compression="zstd", dictionary_pagesize_limit=DICTIONARY_BYTES
-    ) as writer:
-        for start in range(0, len(samples), ROW_GROUP):
-            writer.write_table(_table(samples[start : start + ROW_GROUP]))
-    temporary.replace(path)
+    write_table(table_of(samples), path)
 
 
-def _table(samples: Sequence[Sample]) -> pa.Table:
-    columns: dict[str, list[Any]] = {f.name: [getattr(s, f.name) for s in samples] for f in fields(Sample)}
-    for name in _MAPS:
-        columns[name] = [list(mapping.items()) for mapping in columns[name]]
-    return pa.table(columns, schema=SCHEMA)
+def read_table(path: Path, *, prompts: bool = True) -> pa.Table:
+    """The table of a file that `write_table` wrote; columns that it lacks have their default.
+
+    Args:
+        path: The file.
+        prompts: Also read `inputs`; else they are empty.
+
+    Raises:
+        RunError: The file is missing, or no such table.
+    """
+    try:
+        known = set(pq.read_schema(path).names)
+        wanted = [name for name in SCHEMA.names if name in known | _NEEDED and (prompts or name != "inputs")]
+        table = pq.read_table(path, columns=wanted, read_dictionary=_REPEATED)
+        missing = sorted(_NEEDED - known)
+        if missing:
+            raise KeyError(f"no column {', '.join(missing)}")
+    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        raise RunError(
+            "Samples must be a table that an evaluation wrote.", found=error, where=path
+        ) from error
+    return _completed(table)
+
+
+def _completed(table: pa.Table) -> pa.Table:
+    """The table with every column of a sample, in order."""
+    defaults = {f.name: _default(f) for f in fields(Sample)}
+    columns = [
+        table.column(field.name)
+        if field.name in table.column_names
+        else pa.array([defaults[field.name]], type=field.type).take(
+            pa.array([0] * table.num_rows, pa.int64())
+        )
+        for field in SCHEMA
+    ]
+    return pa.table(columns, names=SCHEMA.names)
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.name in JSON_COLUMNS:
+        return "{}"
+    return "" if field.default is MISSING else field.default
 
 
 def read_samples(path: Path) -> list[Sample]:
@@ -67,21 +127,11 @@ def read_samples(path: Path) -> list[Sample]:
     Raises:
         RunError: The file is missing, or no such table.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            known = set(file.schema_arrow.names)
-            wanted = [name for name in SCHEMA.names if name in known | _NEEDED]
-            if missing := [name for name in wanted if name not in known]:
-                raise KeyError(f"no column {', '.join(missing)}")
-            parts = [_samples(file.read_row_group(n, wanted)) for n in range(file.num_row_groups)]
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
-        raise RunError(
-            "Samples must be a table that an evaluation wrote.", found=error, where=path
-        ) from error
-    return [sample for part in parts for sample in part]
+    return samples_of(read_table(path))
 
 
-def _samples(table: pa.Table) -> list[Sample]:
+def samples_of(table: pa.Table) -> list[Sample]:
+    """The rows of a table as samples."""
     # Column by column: equal texts then stay one object.
     columns = {name: _values(table.column(name), name) for name in table.column_names}
     return [Sample(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
@@ -89,11 +139,12 @@ def _samples(table: pa.Table) -> list[Sample]:
 
 def _values(column: pa.ChunkedArray, name: str) -> list[Any]:
     if pa.types.is_dictionary(column.type):
-        column = column.combine_chunks()
+        column = column.unify_dictionaries().combine_chunks()
         part = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
         texts = part.dictionary.to_pylist()
-        return [None if code is None else texts[code] for code in part.indices.to_pylist()]
-    values = column.to_pylist()
-    if name in _MAPS:
-        return [json.loads(each) if isinstance(each, str) else dict(each) for each in values]
+        values = [None if code is None else texts[code] for code in part.indices.to_pylist()]
+    else:
+        values = column.to_pylist()
+    if name in JSON_COLUMNS:
+        return [json.loads(each) for each in values]
     return [tuple(each) if isinstance(each, list) else each for each in values]

@@ -8,7 +8,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from mtft.evaluation.generation import Generator
-from mtft.evaluation.likelihood import LikelihoodEngine, _block_mask, _decoder_rows
+from mtft.evaluation.likelihood import LikelihoodEngine
 from mtft.evaluation.naive import naive_generation, naive_loglikelihoods
 from mtft.evaluation.protocols import PROTOCOLS, ProtocolEncoder
 from mtft.evaluation.requests import (
@@ -82,15 +82,6 @@ def test_any_other_model_is_scored_by_the_library_alone(tiny: Tiny) -> None:
         reference = naive_loglikelihoods(other.model, items, 0)
     for item, expected in zip(items, reference, strict=True):
         assert found[item.key] == pytest.approx(expected, abs=1e-5)
-
-
-def test_decoder_rows_and_block_mask_by_hand() -> None:
-    rows, blocks, where = _decoder_rows([RankIds("a", (4,), ((7, 1), (7, 8, 1)))], start=0)
-    assert rows == [[0, 7, 0, 7, 8]]
-    assert blocks == [[1, 1, 2, 2, 2]]
-    assert where == {(0, ()): (0, 0), (0, (7,)): (0, 1), (0, (7, 8)): (0, 4)}
-    seen = _block_mask(torch.tensor([[1, 1, 2, 0]]), torch.float32)[0, 0] == 0
-    assert seen.int().tolist() == [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
 
 
 def generations(tiny: Tiny, batch_tokens: int) -> tuple[list[GenerationIds], dict[str, Any]]:

@@ -1,12 +1,8 @@
 from __future__ import annotations
 
 import math
-import os
 import pickle
 import random
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,11 +19,12 @@ from mtft.evaluation import (
     cells_of,
     evaluate,
 )
-from mtft.evaluation import evaluator as evaluator_module
+from mtft.evaluation import runner as runner_module
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder
 from mtft.tasks import CardIndex, Problems, Sources
 from tests.evaluation.conftest import Tiny, make
+from tests.launching import TORCHRUN, launched
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +92,9 @@ def test_self_check_passes_and_finds_a_wrong_engine(
 ) -> None:
     some = [e for e in examples if "accuracy" in e.cell.metrics][::9]
     evaluate(*tiny, some, "trained", EngineSettings(self_check=1))
-    score = evaluator_module.LikelihoodEngine.score
+    score = runner_module.LikelihoodEngine.score
     monkeypatch.setattr(
-        evaluator_module.LikelihoodEngine,
+        runner_module.LikelihoodEngine,
         "score",
         lambda self, batch: [[v + 0.1 for v in row] for row in score(self, batch)],
     )
@@ -169,39 +166,12 @@ def test_two_processes_find_what_one_does(examples: list[EvalExample], tmp_path:
     some = examples[::5]
     (tmp_path / "run.py").write_text(SCRIPT, encoding="utf-8")
     (tmp_path / "examples").write_bytes(pickle.dumps(some))
-    root = Path(__file__).resolve().parents[2]
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node",
-        "2",
-        "--master_port",
-        str(_free_port()),
-    ]
-    arguments = [str(tmp_path / "run.py"), str(tmp_path / "examples"), str(tmp_path / "out"), tiny.family]
-    found = subprocess.run(
-        [*command, *arguments],
-        cwd=root,
-        capture_output=True,
-        timeout=180,
-        text=True,
-        env={**_environment(), "PYTHONPATH": str(root)},
+    launched(
+        [*TORCHRUN, tmp_path / "run.py", tmp_path / "examples", tmp_path / "out", tiny.family], timeout=180
     )
-    assert found.returncode == 0, found.stderr[-3000:]
     one = evaluate(*tiny, some, "trained")
     for rank in range(2):
         both = pickle.loads((tmp_path / f"out.{rank}").read_bytes())
         assert [s.prediction for s in both] == [s.prediction for s in one]
         for a, b in zip(both, one, strict=True):
             assert a.loglikelihoods == pytest.approx(b.loglikelihoods, abs=1e-5, rel=1e-5)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}

@@ -103,7 +103,7 @@ def test_further_columns_are_read_where_asked_for(world: SmallWorld, tmp_path: P
         first.loglikelihoods,
         first.prediction,
     )
-    assert dict(row.slices) == first.slices
+    assert json.loads(row.slices) == first.slices
     with pytest.raises(RunError, match="inputs"):
         load_results(tmp_path, columns=["input"])
 
