@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from mtft.resources import builtin_folder
 
 if TYPE_CHECKING:
     from mtft.evaluation import EvalExample, LmEvalExport, Suite
+    from mtft.evaluation.lm_eval_export import LeftOut
 
 
 class RunByDefault(Friendly):
@@ -79,6 +81,15 @@ def evaluate(
     device_map: Annotated[
         str | None, typer.Option(help="Spread the weights over devices: auto. One process.")
     ] = None,
+    partition_weights: Annotated[
+        bool, typer.Option(help="DeepSpeed ZeRO-3: every process holds its part of the weights.")
+    ] = False,
+    pretrained_languages: Annotated[
+        list[str],
+        typer.Option(
+            help="What the model was pretrained on: codes, bloom, mc4 or all; may be repeated. Default: what is known."
+        ),
+    ] = [],  # noqa: B006  # typer copies it
     contamination_index: Annotated[
         Path | None,
         typer.Option(
@@ -113,6 +124,8 @@ def evaluate(
             generation_backend=generation_backend,
             quantization=quantization,
             device_map=device_map,
+            partition_weights=partition_weights,
+            pretrained_languages=pretrained_languages,
             contamination_index=None if contamination_index is None else str(contamination_index),
             strict=strict,
         )
@@ -208,13 +221,24 @@ def _examples(
     return examples
 
 
+def _by_reason(left_out: Iterable[LeftOut]) -> list[tuple[object, ...]]:
+    """Task, reason, and how many cells, templates in cells, and examples it concerns."""
+    found: dict[tuple[str, str], list[LeftOut]] = {}
+    for each in left_out:
+        found.setdefault((each.task, each.reason), []).append(each)
+    return [
+        (*key, len({e.config for e in group}), len(group), sum(e.count for e in group))
+        for key, group in found.items()
+    ]
+
+
 def _say_export(made: LmEvalExport, max_input_tokens: int | None) -> None:
     """What was written, what was not and why, and the command that runs it."""
     say(f"{len(made.tasks)} tasks with {made.rows} rows in {made.folder}")
     if made.left_out:
-        say("", "Not exported:")
-        columns = ("task", "config", "template", "reason", "count")
-        say_table(columns, ([vars(e)[c] for c in columns] for e in made.left_out), numeric=("count",))
+        say("", f"Not exported (cell by cell in {made.folder / 'export.json'}):")
+        columns = ("task", "reason", "cells", "prompts", "examples")
+        say_table(columns, _by_reason(made.left_out), numeric=columns[2:])
     for line in dict.fromkeys(line for lines in made.notes.values() for line in lines):
         say("", f"Note: {line}.")
     length = f",max_length={max_input_tokens}" if max_input_tokens else ""

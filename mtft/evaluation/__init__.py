@@ -5,7 +5,7 @@ Suite → EvalExample → requests → LikelihoodEngine, Generator → Scorer �
 
 from mtft.evaluation.contamination import with_contamination
 from mtft.evaluation.controls import bag_of_tokens_control, control_rows, control_samples
-from mtft.evaluation.evaluator import EngineSettings, evaluate
+from mtft.evaluation.evaluator import evaluate
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
 from mtft.evaluation.frame import load_results
 from mtft.evaluation.generation import Generator
@@ -15,8 +15,10 @@ from mtft.evaluation.metrics import METRICS, Metric
 from mtft.evaluation.output_cache import load_outputs
 from mtft.evaluation.protocols import PROTOCOLS, ProtocolEncoder, ScoringProtocol, find_protocol
 from mtft.evaluation.results import EvaluationResults, ModelInfo, cells_of, examples_fingerprint
+from mtft.evaluation.runner import EngineSettings
 from mtft.evaluation.scorers import SCORERS, Scorer, find_scorer
-from mtft.evaluation.suite import Suite, SuiteTask
+from mtft.evaluation.suite import Suite
+from mtft.evaluation.suite_task import SuiteTask
 from mtft.evaluation.trained_on import TrainedOn
 
 __all__ = [

@@ -289,9 +289,8 @@ def _answers(templates: Sequence[SampleRows]) -> tuple[IntArray, IntArray]:
     for column, rows in enumerate(templates):
         choices, at = rows.columns.choices, np.searchsorted(ids, rows.codes("id"))
         answers[at, column] = choices.predicted[rows.rows]
-        kinds[at, column] = (
-            choices.count(rows.rows) * (1 + int(choices.target.max())) + choices.target[rows.rows]
-        )
+        target = choices.target[rows.rows]
+        kinds[at, column] = choices.count(rows.rows) * (1 + choices.longest) + target
     return answers, kinds
 
 

@@ -88,15 +88,6 @@ def rounding(model: Any) -> float:
     return _ROUNDING.get(next(iter(inner.parameters())).dtype, _LOOSE)
 
 
-def context_of(model: Any) -> int | None:
-    """The most tokens that the model has positions for; None where positions are relative and know no end."""
-    config = unwrapped(model).config
-    if getattr(config, "model_type", None) in FAST_FAMILIES:
-        return None
-    length = getattr(config, "max_position_embeddings", None)
-    return int(length) if isinstance(length, int) and length > 0 else None
-
-
 def input_ids_known(model: Any) -> int | None:
     """How many ids the model has embeddings for; None where its layer does not say."""
     layer = parts_of(model).get_input_embeddings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ class ChoiceColumns:
 
     Attributes:
         starts: (n + 1,) int64, where each sample's choices begin.
+        lengths: (n,) int64, how many it has.
         wording: (N,) int64, equal for choices of the same wording.
         right: (N,) whether the choice is among the sample's targets.
         predicted: (n,) int64 place of the predicted choice; -1 if there is none.
@@ -25,6 +27,7 @@ class ChoiceColumns:
     """
 
     starts: IntArray
+    lengths: IntArray
     wording: IntArray
     right: NDArray[np.bool_]
     predicted: IntArray
@@ -43,17 +46,28 @@ class ChoiceColumns:
         kinds = 1 + max((int(found.max(initial=-1)) for found in (wording, target_wording, said)), default=0)
         right = np.isin(owner * kinds + wording, target_owner * kinds + target_wording)
         starts = np.concatenate([[0], np.cumsum(lengths[0])])
-        return cls(starts, wording, right, _first(starts, wording == said[owner]), _first(starts, right))
+        predicted, target = _first(starts, wording == said[owner]), _first(starts, right)
+        return cls(starts, lengths[0], wording, right, predicted, target)
+
+    @cached_property
+    def n_wordings(self) -> int:
+        """More than any number in `wording`."""
+        return int(self.wording.max(initial=0)) + 1
+
+    @cached_property
+    def longest(self) -> int:
+        """The largest number of choices."""
+        return int(self.lengths.max(initial=0))
 
     def flat(self, rows: IntArray) -> tuple[IntArray, IntArray]:
         """The choices of some samples, as places in the flat columns and as places within their sample."""
-        first, length = self.starts[rows], np.diff(self.starts)[rows]
+        first, length = self.starts[rows], self.lengths[rows]
         within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
         return np.repeat(first, length) + within, within
 
     def count(self, rows: IntArray) -> IntArray:
         """How many choices each of some samples has."""
-        return np.asarray(np.diff(self.starts)[rows])
+        return np.asarray(self.lengths[rows])
 
 
 def _wordings(*columns: pa.ChunkedArray) -> list[IntArray]:

@@ -61,7 +61,7 @@ class _Cell:
         cells = [cell for summary in summaries for cell in summary.cells]
         self.splits = {name.partition("/")[0] for cell in cells for name in cell.samples.distinct("id")}
         self.counts = {len(cell.rows.ids) for cell in cells}
-        self.templates = {cell.template_id: cell.template for cell in cells if cell.rows.ids}
+        self.templates = {cell.template_id: cell.template for cell in cells if len(cell.rows.ids)}
         self.shots = cell_of[place.task, place.config].shots
 
     def prompts(self, config: PublishedConfig) -> str:

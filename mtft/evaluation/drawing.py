@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from mtft.errors import StructureError
+from mtft.errors import SourceError, StructureError
 from mtft.evaluation.cells import Asked
 from mtft.evaluation.examples import EvalCell, EvalExample, Shortening
 from mtft.evaluation.fewshot import ShotPool
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from mtft.prompting import Template
     from mtft.tasks import Problems, Sources, Task
 
+
+logger = logging.getLogger(__name__)
 
 TABLE_COLUMN = "table"
 
@@ -40,6 +43,29 @@ def drawn(rows: Iterable[Row], count: int | None, *, whole_groups: bool = False)
         kept = draw_groups((row.item_group for row in ordered), count)
         return [row for row in ordered if row.item_group in kept]
     return ordered[:count]
+
+
+def reachable_examples(
+    cells: Iterable[tuple[Asked, EvalCell]], side: Side, sources: Sources, problems: Problems, *, seed: int
+) -> list[EvalExample]:
+    """The examples of all cells; one whose rows cannot be reached is counted in `problems` and named in the log.
+
+    Raises:
+        SourceError: The rows of none can be reached.
+        SuiteError: There are no rows to take shots from.
+    """
+    found: list[EvalExample] = []
+    missing: list[SourceError] = []
+    for asked, cell in cells:
+        try:
+            found += cell_examples(asked, cell, side, sources, problems, seed=seed)
+        except SourceError as error:
+            logger.warning("%s is not evaluated: %s", asked.task.key, error)
+            problems.add("unreachable_source", cell.task, cell.config, str(error))
+            missing.append(error)
+    if missing and not found:
+        raise missing[0]
+    return found
 
 
 def cell_examples(

@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from mtft.errors import ModelError
-from mtft.evaluation.backbones import context_of, is_encoder_decoder, scoring_mode, unwrapped
+from mtft.evaluation.backbones import is_encoder_decoder, scoring_mode, unwrapped
 from mtft.evaluation.examples import EvalExample, Sample
 from mtft.evaluation.fewshot import Prompt, fitted_prompts
 from mtft.evaluation.generation import GenerationBackend
@@ -91,7 +91,6 @@ def _under(
     protocol = encoder.protocol
     note_precision(protocol, str(getattr(unwrapped(model), "dtype", "")).removeprefix("torch."))
     limit = input_limit(protocol, settings.max_input_tokens, unwrapped(model), encoder.tokenizer)
-    limit = min(limit, context_of(model) or limit)
     jobs = _jobs(examples, fitted_prompts(examples, encoder, limit))
     with scoring_mode(model):
         runner = Runner(model, encoder, settings, limit, progress, generator)
@@ -176,6 +175,7 @@ def sample_of(
     reason: str,
     model_name: str,
     prompt: Prompt | None = None,
+    step: int | None = None,
     *,
     tokens: tuple[int, ...] = (),
     priors: Answer = None,
@@ -189,6 +189,7 @@ def sample_of(
         reason: Why there is no answer; empty where there is one.
         model_name: In the report.
         prompt: What the model read; without one the example's inputs.
+        step: The model's step of training, where known.
         tokens: Scored tokens of each choice.
         priors: Log-likelihoods of the choices after an empty prompt.
     """
@@ -237,6 +238,8 @@ def sample_of(
         slices=dict(evaluated.slices),
         choice_tokens=tokens,
         prior_loglikelihoods=prior,
+        contamination=evaluated.contamination,
+        step=-1 if step is None else step,
     )
 
 

@@ -8,7 +8,6 @@ rows.pivot_table("value", "language", ["run", "model"], observed=True)
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mtft.errors import RunError, nearest
-from mtft.evaluation.sample_table import SCHEMA
+from mtft.evaluation.sample_table import SCHEMA, mapping_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -179,5 +178,5 @@ def _map(column: pa.ChunkedArray) -> pa.MapArray:
     """The scores as one array; equal ones are parsed once."""
     texts = _coded(column).unify_dictionaries().combine_chunks()
     texts = texts.chunk(0) if isinstance(texts, pa.ChunkedArray) else texts
-    kinds = [list(json.loads(text).items()) for text in texts.dictionary.to_pylist()]
+    kinds = [list(mapping_of(text).items()) for text in texts.dictionary.to_pylist()]
     return pa.array(kinds, pa.map_(pa.string(), pa.float64())).take(texts.indices)

@@ -18,8 +18,8 @@ from mtft.evaluation.backbones import (
     unwrapped,
 )
 from mtft.evaluation.batching import batches, padded
+from mtft.evaluation.harness import TokenIds
 from mtft.evaluation.naive import naive_generation
-from mtft.evaluation.protocols import TokenIds
 from mtft.evaluation.requests import GenerationIds
 
 _NO_NUMBER = -1  # in place of a token

@@ -27,8 +27,8 @@ from mtft.evaluation.backbones import (
     start_token,
 )
 from mtft.evaluation.batching import left_padded, padded
+from mtft.evaluation.harness import TokenIds
 from mtft.evaluation.naive import naive_loglikelihoods
-from mtft.evaluation.protocols import TokenIds
 from mtft.evaluation.requests import RankIds
 
 logger = logging.getLogger(__name__)
@@ -190,7 +190,7 @@ def _sums(logits: Tensor, tokens: Sequence[_Token], n_choices: int) -> Tensor:
     """Σ log p(token) per choice, (choices,) float64, from logits (places, vocabulary); a chunk in float32 at a time."""
     total = torch.zeros(n_choices, dtype=torch.float64, device=logits.device)
     table = torch.tensor(tokens, dtype=torch.int64, device=logits.device).reshape(-1, 3)
-    for part in table.split(max(1, _LOGITS // logits.shape[-1])):
+    for part in torch.split(table, max(1, _LOGITS // logits.shape[-1])):
         owners, places, ids = part.unbind(1)
         rows = logits[places].float()
         total.index_add_(0, owners, (rows.gather(1, ids[:, None])[:, 0] - rows.logsumexp(dim=-1)).double())

@@ -15,7 +15,7 @@ import numpy as np
 from mtft.evaluation.backbones import is_encoder_decoder, tree_model
 from mtft.evaluation.batching import batches, packed
 from mtft.evaluation.generic import GenericScorer
-from mtft.evaluation.protocols import TokenIds
+from mtft.evaluation.harness import TokenIds
 from mtft.evaluation.requests import RankIds
 from mtft.modeling import choice_trees
 
@@ -47,6 +47,11 @@ class LikelihoodEngine:
         self._trees = tree_model(model)
         self._other = GenericScorer(model, pad, batch_tokens=batch_tokens) if self._trees is None else None
         self._encoder_decoder = is_encoder_decoder(model)
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether prompts are shared among their choices, else there is one row per choice."""
+        return self._trees is not None
 
     def batches(self, items: Sequence[RankIds]) -> list[list[RankIds]]:
         """The items in the batches that `score` takes, of similar lengths; equal prompts stand side by side."""

@@ -13,7 +13,7 @@ from transformers import LogitsProcessor, LogitsProcessorList
 
 from mtft.evaluation.backbones import device_of, is_encoder_decoder, start_token, unwrapped
 from mtft.evaluation.batching import batches, padded
-from mtft.evaluation.protocols import TokenIds
+from mtft.evaluation.harness import TokenIds
 from mtft.evaluation.requests import GenerationIds, RankIds
 
 

@@ -34,7 +34,8 @@ from transformers import PreTrainedTokenizerBase
 from mtft.encoding import CausalEncoder, Encoder, Seq2SeqEncoder
 from mtft.errors import SuiteError, nearest
 from mtft.evaluation.fingerprints import tokenizer_fingerprint
-from mtft.evaluation.harness import HarnessEncoding, TokenIds, context_length
+from mtft.evaluation.harness import LENGTHS, HarnessEncoding, context_length
+from mtft.evaluation.harness import TokenIds as TokenIds
 
 logger = logging.getLogger(__name__)
 
@@ -93,8 +94,22 @@ def find_protocol(name: str | None, family: str) -> ScoringProtocol:
 def input_limit(
     protocol: ScoringProtocol, asked: int | None, model: Any, tokenizer: PreTrainedTokenizerBase
 ) -> int:
-    """The most tokens of a prompt: those asked for, else the protocol's, else the model's own length."""
-    return asked or protocol.max_input_tokens or context_length(model, tokenizer)
+    """The most tokens of a prompt: those asked for, else the protocol's, else the model's own length; never more
+    than the model has positions for.
+    """
+    wanted = asked or protocol.max_input_tokens or context_length(model, tokenizer)
+    return min(wanted, position_limit(model) or wanted)
+
+
+def position_limit(model: Any) -> int | None:
+    """The tokens that a model has positions for; None where they are relative, as in BLOOM and T5.
+
+    An encoder-decoder's `n_positions` is not asked: T5's configurations have one that binds nothing.
+    """
+    config = getattr(model.config, "text_config", None) or model.config
+    names = ("max_position_embeddings",) if config.is_encoder_decoder else LENGTHS
+    found = [int(value) for name in names if (value := getattr(config, name, None)) is not None]
+    return min(found, default=None)
 
 
 def note_precision(protocol: ScoringProtocol, dtype: str) -> None:

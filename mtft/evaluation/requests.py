@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from mtft.evaluation.protocols import ProtocolEncoder, TokenIds
+from mtft.evaluation.harness import TokenIds
+from mtft.evaluation.protocols import ProtocolEncoder
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class RankIds(NamedTuple):
     key: str
     inputs: TokenIds
     choices: tuple[TokenIds, ...]
+
+    @property
+    def choice_tokens(self) -> tuple[int, ...]:
+        """How many tokens of each choice are scored: all of its ids."""
+        return tuple(map(len, self.choices))
 
 
 class GenerationIds(NamedTuple):

@@ -158,7 +158,7 @@ class EvaluationResults:
         Args:
             folder: That of `results.json`.
             prompts: Also read the prompts of samples, which no figure needs and which take the most memory;
-                without them `as_dict` makes the same results, and `save` would lose them.
+                without them `as_dict` makes the same results, and `save` refuses.
 
         Raises:
             RunError: They are missing or of another schema.
@@ -226,9 +226,8 @@ def _without_default(cell: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cell(row: dict[str, Any]) -> EvalCell:
-    return EvalCell(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
-    )
+    values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in row.items()}
+    return EvalCell(**values)
 
 
 def _languages(cells: Sequence[EvalCell]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from mtft.errors import ModelError
-from mtft.evaluation.backbones import context_of, input_ids_known, is_encoder_decoder
+from mtft.evaluation.backbones import input_ids_known, is_encoder_decoder, unwrapped
+from mtft.evaluation.protocols import position_limit
 from mtft.evaluation.requests import GenerationIds, RankIds
 
 
@@ -39,7 +40,7 @@ class Limits:
 
     def __init__(self, model: Any, max_input_tokens: int, *, as_harness: bool = False) -> None:
         self.longest, self.as_harness = max_input_tokens, as_harness
-        self.context = context_of(model)
+        self.positions = position_limit(unwrapped(model))
         self.vocabulary = input_ids_known(model)
         self.encoder_decoder = is_encoder_decoder(model)
 
@@ -54,8 +55,8 @@ class Limits:
     def _too_long(self, item: RankIds | GenerationIds) -> str:
         if len(item.inputs) > self.longest:
             return f"the prompt is longer than {self.longest} tokens"
-        if self.context is not None and self._needed(item) > self.context:
-            return f"prompt and answer are longer than the model's context of {self.context} tokens"
+        if self.positions is not None and self._needed(item) > self.positions:
+            return f"prompt and answer are longer than the model's {self.positions} positions"
         return ""
 
     def _no_room_after_cut(self, item: RankIds | GenerationIds) -> str:

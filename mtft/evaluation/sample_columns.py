@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from mtft.evaluation.choice_columns import ChoiceColumns
 from mtft.evaluation.examples import Sample
-from mtft.evaluation.sample_table import JSON_COLUMNS, samples_of, table_of
+from mtft.evaluation.sample_table import mapping_of, samples_of, table_of
 from mtft.statistics import FloatArray
 
 IntArray = NDArray[np.int64]
@@ -42,7 +41,7 @@ class SampleColumns:
     """
 
     def __init__(self, table: pa.Table) -> None:
-        self.table = table
+        self.table = table.unify_dictionaries()
         self._codes: dict[str, Codes] = {}
         self._scores: dict[str, FloatArray] = {}
 
@@ -56,13 +55,13 @@ class SampleColumns:
         """(n,) float64: one of the samples' scores, nan where a sample has none."""
         if name not in self._scores:
             codes = self.codes("scores").codes
-            values = [scores.get(name, np.nan) for scores in self._distinct_scores]
+            values = [_number(scores.get(name)) for scores in self._distinct_scores]
             self._scores[name] = np.array(values, dtype=np.float64)[codes]
         return self._scores[name]
 
     @cached_property
     def _distinct_scores(self) -> list[Mapping[str, float]]:
-        return [json.loads(text) if text else {} for text in self.codes("scores").values]
+        return [mapping_of(text) for text in self.codes("scores").values]
 
     @cached_property
     def is_scored(self) -> NDArray[np.bool_]:
@@ -217,6 +216,10 @@ class SampleRows(Sequence[Sample]):
         return self.take(self.columns.is_scored[self.rows])
 
 
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else np.nan
+
+
 def _coded(column: pa.ChunkedArray) -> Codes:
     column = (
         column.unify_dictionaries() if pa.types.is_dictionary(column.type) else column.dictionary_encode()
@@ -236,7 +239,4 @@ def _plain(table: pa.Table) -> pa.Table:
         column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
         for column in table.columns
     ]
-    return pa.table(columns, names=table.column_names)
-
-
-__all__ = ["JSON_COLUMNS", "Codes", "IntArray", "SampleColumns", "SampleRows"]
+    return pa.table(columns, names=table.column_names, metadata=table.schema.metadata)

@@ -13,6 +13,7 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,6 +24,7 @@ ROW_GROUP = 1 << 17  # rows
 DICTIONARY_BYTES = 1 << 26  # of a row group's texts; beyond, Parquet stores each again
 CODED = pa.dictionary(pa.int32(), pa.string())
 _TEXTS = pa.list_(pa.string())
+_PROMPTS, _LEFT_OUT = b"mtft.prompts", b"left out"
 _TYPES = {
     "prediction": pa.string(),
     "choices": _TEXTS,
@@ -55,7 +57,15 @@ def table_of(samples: Sequence[Sample]) -> pa.Table:
 
 
 def write_table(table: pa.Table, path: Path) -> None:
-    """Writes a table of samples under a temporary name beside `path` and renames it."""
+    """Writes a table of samples under a temporary name beside `path` and renames it.
+
+    Raises:
+        RunError: The table was read without its prompts, which would be lost.
+    """
+    if (table.schema.metadata or {}).get(_PROMPTS) == _LEFT_OUT:
+        raise RunError(
+            "Samples must have their prompts to be written.", found="a table read without them", where=path
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     columns = [_as(table.column(field.name), field.type) for field in SCHEMA]
@@ -94,18 +104,18 @@ def read_table(path: Path, *, prompts: bool = True) -> pa.Table:
         missing = sorted(_NEEDED - known)
         if missing:
             raise KeyError(f"no column {', '.join(missing)}")
-    except (OSError, pa.ArrowInvalid, KeyError) as error:
+        return _completed(table).replace_schema_metadata(None if prompts else {_PROMPTS: _LEFT_OUT})
+    except (OSError, pa.ArrowException, KeyError) as error:
         raise RunError(
             "Samples must be a table that an evaluation wrote.", found=error, where=path
         ) from error
-    return _completed(table)
 
 
 def _completed(table: pa.Table) -> pa.Table:
     """The table with every column of a sample, in order."""
     defaults = {f.name: _default(f) for f in fields(Sample)}
     columns = [
-        table.column(field.name)
+        _typed(table.column(field.name), field.type)
         if field.name in table.column_names
         else pa.array([defaults[field.name]], type=field.type).take(
             pa.array([0] * table.num_rows, pa.int64())
@@ -113,6 +123,18 @@ def _completed(table: pa.Table) -> pa.Table:
         for field in SCHEMA
     ]
     return pa.table(columns, names=SCHEMA.names)
+
+
+def _typed(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+    """The column as the type that samples have; dictionaries of texts stay dictionaries."""
+    found, kind = (
+        each.value_type if pa.types.is_dictionary(each) else each for each in (column.type, wanted)
+    )
+    if found == kind:
+        return column
+    if pa.types.is_string(kind) and not (pa.types.is_large_string(found) or pa.types.is_null(found)):
+        raise pa.ArrowInvalid(f"a column of {found}, not of text")
+    return column.cast(kind)
 
 
 def _default(field: Field[Any]) -> Any:
@@ -138,13 +160,32 @@ def samples_of(table: pa.Table) -> list[Sample]:
 
 
 def _values(column: pa.ChunkedArray, name: str) -> list[Any]:
-    if pa.types.is_dictionary(column.type):
-        column = column.unify_dictionaries().combine_chunks()
-        part = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
-        texts = part.dictionary.to_pylist()
-        values = [None if code is None else texts[code] for code in part.indices.to_pylist()]
-    else:
-        values = column.to_pylist()
+    values = _texts(column) if pa.types.is_dictionary(column.type) else column.to_pylist()
     if name in JSON_COLUMNS:
-        return [json.loads(each) for each in values]
+        return [mapping_of(each or "") for each in values]
     return [tuple(each) if isinstance(each, list) else each for each in values]
+
+
+def _texts(column: pa.ChunkedArray) -> list[str | None]:
+    """The texts of a coded column; of a dictionary that serves many more rows, only those that occur here."""
+    column = column.unify_dictionaries().combine_chunks()
+    part = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
+    codes, place = np.unique(part.indices.fill_null(-1).to_numpy(zero_copy_only=False), return_inverse=True)
+    known = codes[codes >= 0]
+    texts = [*[None] * (len(codes) - len(known)), *part.dictionary.take(pa.array(known)).to_pylist()]
+    return [texts[at] for at in place.tolist()]
+
+
+def mapping_of(text: str) -> dict[str, Any]:
+    """The mapping that a cell of a JSON column holds; nothing of an empty one.
+
+    Raises:
+        RunError: It is no JSON object.
+    """
+    try:
+        found = json.loads(text or "{}")
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise RunError("Scores and slices of samples must be JSON.", found=f"`{text[:80]}`") from error
+    if not isinstance(found, dict):
+        raise RunError("Scores and slices of samples must be JSON objects.", found=f"`{text[:80]}`")
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from mtft.evaluation.aggregate import Resampling, SummaryCell, TemplateCell, summarise
 from mtft.evaluation.metrics import METRICS
+from mtft.evaluation.sample_table import mapping_of
 
 SEEN, UNSEEN = "seen", "unseen"
 _FIRST = frozenset(metrics[0].name for metrics in METRICS.values())
@@ -71,7 +71,7 @@ def _slices(cell: TemplateCell, trained: Trained) -> Mapping[Slice, NDArray[Any]
     found: dict[Slice, list[NDArray[Any]]] = defaultdict(list)
     texts, place = np.unique(cell.samples.codes("slices"), return_inverse=True)
     for number, text in enumerate(cell.samples.names("slices", texts)):
-        for column, value in (json.loads(text) if text else {}).items():
+        for column, value in mapping_of(text).items():
             known = trained.get((cell.place.task, column))
             status = "" if known is None else SEEN if value in known else UNSEEN
             for shown in (value, "") if status else (value,):

@@ -8,18 +8,19 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from mtft.errors import SuiteError, TaskError, nearest
 from mtft.evaluation.answering import Answering
 from mtft.evaluation.cells import Asked, asked_of_mixture, asked_of_task, eval_cell
 from mtft.evaluation.choosing import chosen, refuse_overlap
-from mtft.evaluation.drawing import cell_examples
+from mtft.evaluation.drawing import reachable_examples
 from mtft.evaluation.examples import EvalExample
 from mtft.evaluation.fewshot import Shots
 from mtft.evaluation.protocols import PROTOCOLS
 from mtft.evaluation.score_functions import FREE, SUM
 from mtft.evaluation.scorers import find_scorer
+from mtft.evaluation.suite_task import SuiteTask
 from mtft.evaluation.trained_on import TrainedOn
 from mtft.languages import pretrained_codes
 from mtft.mixing import MixtureSpec
@@ -36,48 +37,6 @@ if TYPE_CHECKING:
 
 SHOT_KEYS = {"shots": "count", "shots_seed": "seed", "shots_from": "side", "shots_balanced": "balanced"}
 _SIDE_OF = {"report": "test", "trained": "test", "validation": "validation"}
-
-
-@dataclass(frozen=True)
-class SuiteTask:
-    """One task of a suite; in YAML its name alone will do.
-
-    Attributes:
-        task: The card's name.
-        languages: Codes to take; none named: all.
-        exclude_languages: Codes to leave out.
-        templates: Names of templates to take; none named: all.
-        prompt_languages: Languages of templates to take; none named: all.
-        metrics: Scorers instead of the card's.
-        splits: Published splits taken whole, in place of the side that the card's division gives: as published
-            scores were made. A mixture that trains on them is refused.
-        max_items_per_cell: Instead of the suite's.
-        protocol: Instead of the suite's.
-        shots: Instead of the suite's, as are the next three.
-        shots_seed: See `Suite`.
-        shots_from: See `Suite`.
-        shots_balanced: See `Suite`.
-        score_function: Instead of the suite's.
-        min_new_tokens: Instead of the suite's.
-    """
-
-    SHORTHAND: ClassVar[str] = "task"
-
-    task: str
-    languages: tuple[str, ...] = ()
-    exclude_languages: tuple[str, ...] = ()
-    templates: tuple[str, ...] = ()
-    prompt_languages: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
-    splits: tuple[str, ...] = ()
-    max_items_per_cell: int | None = None
-    protocol: str | None = None
-    shots: int | None = None
-    shots_seed: int | None = None
-    shots_from: str | None = None
-    shots_balanced: bool | None = None
-    score_function: str | None = None
-    min_new_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -155,9 +114,10 @@ class Suite:
         return suite
 
     def _check(self) -> None:
+        protocols = (self.protocol, *(task.protocol for task in self.tasks))
         for what, name, options in (
             ("side", self.side, {"test", "validation"}),
-            *(("protocol", e.protocol, PROTOCOLS) for e in (self, *self.tasks) if e.protocol is not None),
+            *(("protocol", name, PROTOCOLS) for name in protocols if name is not None),
             *(("entry of `cells`", name, _SIDE_OF) for name in self.cells),
         ):
             if name not in options:
@@ -306,17 +266,17 @@ class Suite:
 
         Raises:
             SuiteError: A cell is a validation cell of the mixture, or no example is left at all.
+            SourceError: None of the rows can be reached; where only some cannot, `problems` counts their cells.
             MtftError: A task, language or template is unknown; the nearest names are given.
         """
         cells, own = self._mixed(index, collection, mixture)
         trained = own if trained is None else trained
         names = self.pretrained_languages or pretrained
         codes = None if names is None else pretrained_codes(names)
-        found: list[EvalExample] = []
         side: Side = "test" if self.side == "test" else "validation"
-        for asked in self.asked(index, collection, cells, trained):
-            cell = eval_cell(asked, trained, codes)
-            found += cell_examples(asked, cell, side, sources, problems, seed=self.seed)
+        asked = self.asked(index, collection, cells, trained)
+        pairs = [(one, eval_cell(one, trained, codes)) for one in asked]
+        found = reachable_examples(pairs, side, sources, problems, seed=self.seed)
         if not found:
             raise SuiteError("A suite must have at least one example.", found="none", where=self.path)
         return found

@@ -17,7 +17,7 @@ from typing import Any
 from accelerate import PartialState
 
 from mtft.errors import MissingExtraError, ModelError
-from mtft.evaluation.protocols import TokenIds
+from mtft.evaluation.harness import TokenIds
 from mtft.evaluation.requests import GenerationIds
 
 BACKENDS = ("transformers", "vllm")

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from torch import nn
+from torch import Tensor
 
 from mtft.errors import ModelError
 from mtft.modeling.packed_layout import Integers, Segments
@@ -77,8 +77,8 @@ def choice_trie(choices: tuple[TokenIds, ...]) -> ChoiceTrie:
     for node in range(1, len(tokens)):
         seen[node] |= seen[parents[node]]
     edge_node, edge_token = np.array(list(edges), dtype=np.int64).T.copy()
-    found = (np.array(column, dtype=np.int64) for column in (tokens, depths))
-    return ChoiceTrie(*found, seen, edge_node, edge_token, np.array(scored), np.array(owner))
+    last, depth = np.array(tokens, dtype=np.int64), np.array(depths, dtype=np.int64)
+    return ChoiceTrie(last, depth, seen, edge_node, edge_token, np.array(scored), np.array(owner))
 
 
 @dataclass(frozen=True)
@@ -160,13 +160,16 @@ def choice_trees(prompts: Sequence[Sequence[int]], choices: Sequence[Sequence[To
     return ChoiceTrees(ids, lengths, tuple(choice_trie(tuple(each)) for each in choices))
 
 
-def tokens_at_once(embeddings: nn.Embedding) -> int:
+def tokens_at_once(weight: Tensor, width: int) -> int:
     """How many tokens go through a body together, while the head gets the nodes of all of them.
 
     On a CPU a layer's numbers then stay in its cache, and in memory that is not fetched from the system each time.
+
+    Args:
+        weight: One of the model's. Where it is partitioned over processes, these must call layers equally often.
+        width: Hidden units.
     """
-    weight = embeddings.weight
-    return max(256, 2**19 // weight.shape[1]) if weight.device.type == "cpu" else 2**16
+    return max(256, 2**19 // width) if weight.device.type == "cpu" and not hasattr(weight, "ds_id") else 2**40
 
 
 def begins(lengths: Integers) -> Integers:

@@ -111,7 +111,7 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
 
     def _log_probs(self, trees: ChoiceTrees) -> Tensor:
         """The log-probabilities of the trees' edges, (edges,) float32."""
-        at_once = tokens_at_once(self.transformer.word_embeddings)
+        at_once = tokens_at_once(self.transformer.word_embeddings.weight, self.config.hidden_size)
         states = torch.cat([self._node_states(part) for part in trees.parts(at_once)])
         return log_probs_of(self.lm_head, states, *(_on(each, states.device) for each in trees.edges))
 
@@ -223,7 +223,8 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
 
     def _log_probs(self, trees: ChoiceTrees) -> Tensor:
         """The log-probabilities of the trees' edges, (edges,) float32."""
-        states = torch.cat([self._node_states(part) for part in trees.parts(tokens_at_once(self.shared))])
+        at_once = tokens_at_once(self.shared.weight, self.config.d_model)
+        states = torch.cat([self._node_states(part) for part in trees.parts(at_once)])
         return log_probs_of(self.lm_head, states, *(_on(each, states.device) for each in trees.edges))
 
     def _node_states(self, trees: ChoiceTrees) -> Tensor:

@@ -24,9 +24,9 @@ def fast_linear() -> AbstractContextManager[Any]:
 
 
 def _is_faster() -> bool:
-    known = hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.backends.mkldnn.is_available()
-    enabled = known and torch.backends.mkldnn.enabled
-    return bool(enabled and torch.backends.cpu.get_cpu_capability().startswith("AVX512"))
+    backends: Any = torch.backends
+    known = hasattr(torch.ops.mkldnn, "_linear_pointwise") and backends.mkldnn.is_available()
+    return bool(known and backends.mkldnn.enabled and backends.cpu.get_cpu_capability().startswith("AVX512"))
 
 
 class _OneDNN(TorchFunctionMode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -150,7 +151,7 @@ def log_probs_of(head: nn.Module, hidden: Tensor, nodes: Tensor, tokens: Tensor)
     found = torch.empty(len(nodes), device=hidden.device)
     bounds = torch.arange(0, len(hidden) + _STATES, _STATES, device=nodes.device)
     parts = torch.searchsorted(nodes[order], bounds).tolist()
-    for number, (first, last) in enumerate(zip(parts[:-1], parts[1:], strict=True)):
+    for number, (first, last) in enumerate(pairwise(parts)):
         here, start = order[first:last], number * _STATES
         logits = head(hidden[start : start + _STATES]).float()
         found[here] = logits.log_softmax(dim=-1)[nodes[here] - start, tokens[here]]

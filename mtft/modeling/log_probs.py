@@ -13,7 +13,7 @@ _NODES = 512
 
 
 def edge_log_probs(hidden: Tensor, weight: Tensor, nodes: Tensor, tokens: Tensor) -> Tensor:
-    """log softmax(hidden @ weight.T)[nodes, tokens], (edges,) float32; without a gradient.
+    """The log-probabilities log_softmax(hidden @ weight.T)[nodes, tokens], (edges,) float32; without a gradient.
 
     Args:
         hidden: (states, width) of any floating dtype.
@@ -23,21 +23,25 @@ def edge_log_probs(hidden: Tensor, weight: Tensor, nodes: Tensor, tokens: Tensor
     """
     with torch.no_grad():
         logits = (hidden[nodes].float() * weight[tokens].float()).sum(dim=-1)
-        return logits - torch.cat([_log_partition(part, weight) for part in hidden.split(_NODES)])[nodes]
+        return (
+            logits - torch.cat([_log_partition(part, weight) for part in torch.split(hidden, _NODES)])[nodes]
+        )
 
 
 def _log_partition(hidden: Tensor, weight: Tensor) -> Tensor:
-    """log of the sum over the vocabulary of exp(hidden @ weight.T), (states,) float32.
+    """The log of the sum over the vocabulary of exp(hidden @ weight.T), (states,) float32.
 
     Source: Milakov and Gimelshein 2018, "Online normalizer calculation for softmax", arXiv 1805.02867, section 3:
     the vocabulary's parts are added up in logarithms.
     """
     words = max(64, _NUMBERS.get(hidden.device.type, _NUMBERS["cuda"]) // max(1, len(hidden)))
-    return torch.stack([_log_sum(F.linear(hidden, part)) for part in weight.split(words)]).logsumexp(dim=0)
+    return torch.stack([_log_sum(F.linear(hidden, part)) for part in torch.split(weight, words)]).logsumexp(
+        dim=0
+    )
 
 
 def _log_sum(logits: Tensor) -> Tensor:
-    """logsumexp over the last dimension in float32, by the one kernel that passes over the numbers only once."""
+    """The logsumexp over the last dimension in float32, by the one kernel that passes over the numbers only once."""
     if logits.device.type != "cpu":
         return logits.float().logsumexp(dim=-1)
     logits = logits.float()

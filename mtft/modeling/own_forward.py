@@ -27,9 +27,9 @@ def with_trees(model: Any) -> Any | None:
         return None  # masks are made on one device
     if isinstance(base, (TargetBloom, TargetMT5)):
         return model
-    if type(base) not in _OURS or any(hasattr(module, "_hf_hook") for module in base.modules()):
-        return None  # a hook of Accelerate calls the forward that it found when it was put on
-    twin = _twin(model)
+    if type(base) not in _OURS or any("forward" in vars(module) for module in model.modules()):
+        return None  # what Accelerate puts in a forward's place calls the one that it found there
+    twin: Any = _twin(model)
     inside = twin.get_base_model() if hasattr(twin, "get_base_model") else twin
     inside.__class__ = _OURS[type(base)]
     inside.adopt()

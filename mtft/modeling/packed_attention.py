@@ -116,7 +116,7 @@ def attend(
 def attend_from_trees(
     query: Tensor, key: Tensor, value: Tensor, mask: SegmentMask, *, heads: int, scale: float
 ) -> tuple[Tensor, Tensor]:
-    """The slots of all nodes of `mask.trees`, (nodes,), and their mixtures as of `attend`, group by group and row by row.
+    """The slots of all nodes of `mask.trees`, (nodes,), and their mixtures as of `attend`, group by group.
 
     Args:
         query: As for `attend`.

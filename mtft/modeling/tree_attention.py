@@ -100,7 +100,7 @@ def _among(attention: MT5Attention, most: int, rows: Integers, trees: ChoiceTree
         num_buckets=attention.relative_attention_num_buckets,
         max_distance=attention.relative_attention_max_distance,
     )
-    by_distance = weight(buckets).float()
+    by_distance: Tensor = weight(buckets).float()
     back = np.maximum(depths[:, :, None] - depths[:, None, :], 0)  # what is not seen may lie ahead
     added = by_distance[torch.from_numpy(deepest - back).to(by_distance.device)].permute(0, 3, 1, 2)
     return added.masked_fill(torch.from_numpy(~seen).to(added.device)[:, None], -torch.inf)

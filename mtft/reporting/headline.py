@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mtft.reporting.results import CellKey, Comparison, Results, Summary
+from mtft.reporting.records import CellKey, Comparison, Summary
+from mtft.reporting.results import Results
 from mtft.reporting.wording import HELD_OUT, LESS_IS_BETTER, POINTS, plural
 
 YES_SHARE = 0.5
@@ -64,15 +65,15 @@ class Tally:
         return "partly" if won >= PARTLY_SHARE * measured else "no"
 
 
-def judge(results: Results) -> tuple[Judged, ...]:
-    """Every held-out cell that the finetuned model was scored on, in the report's order."""
-    rows = (results.at(results.focus, key) for key in results.keys)
+def judge(results: Results, model: str | None = None) -> tuple[Judged, ...]:
+    """Every held-out cell that a model (the finetuned one) was scored on, in the report's order."""
+    rows = (results.at(model or results.focus, key) for key in results.keys)
     return tuple(_judged(row, results) for row in rows if row and row.held_out and row.median is not None)
 
 
 def control_of(results: Results, key: CellKey) -> Mapping[str, Any] | None:
     """The control experiments of one cell."""
-    return next((row for row in results.controls if is_about(row, key)), None)
+    return next((row for row in results.controls_near(key) if is_about(row, key)), None)
 
 
 def is_about(control: Mapping[str, Any], key: CellKey) -> bool:
@@ -82,7 +83,8 @@ def is_about(control: Mapping[str, Any], key: CellKey) -> bool:
 
 
 def _judged(row: Summary, results: Results) -> Judged:
-    control = control_of(results, row.key)
+    # Controls were run beside the finetuned model of one run.
+    control = control_of(results, row.key) if row.model == results.focus and not results.rivals else None
     return Judged(
         row=row,
         above_chance=None if row.chance is None else row.above_chance,
@@ -97,10 +99,10 @@ def _beats_base(row: Summary, results: Results) -> bool | None:
     A model that hardly answers at all scores next to nothing on free text, and any change of its output is
     then a difference that many items can establish: one word right is no generalisation.
     """
-    base = results.at(results.base, row.key)
+    base = results.at(results.pretrained, row.key)
     if base is None or base.median is None or row.median is None:
         return None
-    gain, low = _gain(row, base, results.comparison(row.key))
+    gain, low = _gain(row, base, results.comparison(row.key, row.model, base.model))
     points = gain if row.metric in POINTS else 100 * gain
     return low > 0 and (row.chance is not None or points >= MIN_GAIN)
 
@@ -135,9 +137,9 @@ def tally(judged: Iterable[Judged], kind: str = "all") -> Tally:
     )
 
 
-def tallies(results: Results) -> list[Tally]:
-    """Counts over all held-out cells, then per kind that occurs."""
-    judged = judge(results)
+def tallies(results: Results, model: str | None = None) -> list[Tally]:
+    """Counts over all held-out cells of a model (the finetuned one), then per kind that occurs."""
+    judged = judge(results, model)
     kinds = [kind for kind in KINDS if any(cell.row.seen == kind for cell in judged)]
     return [tally(judged), *(tally(judged, kind) for kind in kinds)]
 
@@ -176,11 +178,6 @@ def _above_chance(results: Results) -> str:
 
 def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def answer(results: Results) -> str:
-    """Verdict and sentence: `Partly. 3 of 12 held-out cells generalise: …`."""
-    return f"{tallies(results)[0].verdict.capitalize()}. {sentence(results)}"
 
 
 CONTROLS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from mtft.reporting.results import Comparison, Summary
+from mtft.reporting.records import Comparison, Summary
 from mtft.reporting.wording import Scales
 
 CHANCE_EDGES = (0.05, 0.15, 0.30, 0.50, 0.75)

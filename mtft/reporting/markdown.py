@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from mtft.reporting import headline, tables
-from mtft.reporting.mixture import mixture_tables
-from mtft.reporting.page import QUESTION
+from mtft.reporting.all_tables import all_tables
+from mtft.reporting.comparison_tables import pairs_of, sentence, verdicts
+from mtft.reporting.fact_sections import problem_tables
+from mtft.reporting.opening import COMPARED, QUESTION, RULE
 from mtft.reporting.plain import tables_of
 from mtft.reporting.results import Results
-from mtft.reporting.shots import shots_fact, shots_tables
-from mtft.reporting.slices import slice_tables
+from mtft.reporting.score_tables import signatures
+from mtft.reporting.shots import shots_fact
 from mtft.reporting.tables import Table
 from mtft.reporting.wording import Scales
 
@@ -20,33 +21,32 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 
 def markdown(results: Results) -> str:
     """The whole document."""
-    scales = Scales(results)
-    total = headline.tallies(results)[0]
     blocks = [
         f"# {escaped(results.title)}",
         _facts(results),
-        f"## {QUESTION}",
-        f"**{total.verdict.capitalize()}.** {escaped(headline.sentence(results))}",
-        table_text(tables.answers(results)) if total.cells else "",
-        escaped(headline.rule(results)) if total.cells else "",
-        *(_titled(table) for table in _tables(results, scales) if table.rows),
+        *(_comparison(results) if results.rivals else _answer(results)),
+        *(_titled(table) for table in all_tables(results, Scales(results))),
         _problems(results),
         _reproduce(results),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def _tables(results: Results, scales: Scales) -> Iterable[Table]:
-    yield tables.averages(results, scales)
-    yield tables.controls(results, scales)
-    yield tables.scores(results, scales)
-    yield tables.scores(results, scales, primary=False)
-    yield from slice_tables(results, scales)
-    yield from shots_tables(results)
-    extras = results.extras
-    yield from tables_of("vocabulary_overlap", "Vocabulary overlap", extras.get("vocabulary_overlap"))
-    yield from mixture_tables(extras.get("mixture"))
-    yield from tables_of("training", "Training", extras.get("training"))
+def _answer(results: Results) -> list[str]:
+    total = headline.tallies(results)[0]
+    return [
+        f"## {QUESTION}",
+        f"**{total.verdict.capitalize()}.** {escaped(headline.sentence(results))}",
+        table_text(tables.answers(results)) if total.cells else "",
+        escaped(headline.rule(results)) if total.cells else "",
+    ]
+
+
+def _comparison(results: Results) -> list[str]:
+    table = verdicts(results)
+    known = any(row[1].value for row in table.rows)
+    text = escaped(sentence(results, pairs_of(results)))
+    return [f"## {COMPARED}", text, table_text(table) if known else "", escaped(RULE)]
 
 
 def _facts(results: Results) -> str:
@@ -64,13 +64,7 @@ def _facts(results: Results) -> str:
 
 
 def _problems(results: Results) -> str:
-    reasons = results.extras.get("unscored")
-    found = [
-        *tables_of("problems", "Problems", tables.happened(results.problems)),
-        *tables_of("unscored-reasons", "Unscored by reason", reasons),
-        tables.unscored(results),
-    ]
-    shown = [_titled(table) for table in found if table.rows]
+    shown = [_titled(table) for table in problem_tables(results)]
     return "\n\n".join(shown) or "## Problems\n\nNone: every row was used and scored."
 
 
@@ -79,7 +73,7 @@ def _reproduce(results: Results) -> str:
     command = str(known.pop("command", "") or "")
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", command)), default=0))
     block = f"## Reproduce\n\n{fence}sh\n{command}\n{fence}" if command else ""
-    shown = [*tables_of("settings", "Versions and settings", known), tables.signatures(results)]
+    shown = [*tables_of("settings", "Versions and settings", known), signatures(results)]
     return "\n\n".join(part for part in (block, *(_titled(table) for table in shown if table.rows)) if part)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from html import escape
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_OVERRIDE = re.compile("[\u202d\u202e]")
 _VOID = frozenset({"meta", "br", "hr", "input", "wbr", "col"})
 
 
@@ -20,10 +21,14 @@ Child = str | int | float | None
 
 
 def text(value: object) -> Html:
-    """`value` escaped, with characters that no document may hold shown as U+FFFD."""
+    """`value` escaped, with characters that no document may hold shown as U+FFFD.
+
+    Bidirectional overrides, which make a reader see another text than there is, are named instead.
+    """
     if isinstance(value, Html):
         return value
-    return Html(escape(_CONTROL.sub("\ufffd", str(value)), quote=True))
+    named = _OVERRIDE.sub(lambda found: f"[U+{ord(found.group()):04X}]", str(value))
+    return Html(escape(_CONTROL.sub("\ufffd", named), quote=True))
 
 
 def join(children: Iterable[Child], separator: str = "") -> Html:

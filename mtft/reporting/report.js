@@ -1,5 +1,5 @@
 "use strict";
-// Sorting, filtering and unfolding for print. The page says everything without them.
+// Sorting and filtering of tables, the theme, unfolding for print. The page says everything without them.
 (function () {
   function valueOf(cell) {
     const number = cell.dataset.value;
@@ -33,45 +33,58 @@
     });
   }
 
-  function filterBox(label, onInput) {
+  function makeFilterable(table) {
     const box = document.createElement("input");
     box.type = "search";
     box.className = "filter";
-    box.placeholder = label;
-    box.setAttribute("aria-label", label);
-    box.addEventListener("input", () => onInput(box.value.trim().toLowerCase()));
-    return box;
+    box.placeholder = "Filter rows";
+    box.setAttribute("aria-label", "Filter rows of " + (table.caption ? table.caption.textContent : "the table"));
+    box.addEventListener("input", () => {
+      const wanted = box.value.trim().toLowerCase();
+      for (const row of table.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
+    });
+    table.parentElement.before(box);
   }
 
-  function makeFilterable(table) {
-    const show = (wanted) => {
-      for (const row of table.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
-    };
-    table.parentElement.before(filterBox("Filter rows", show));
+  // A file's page may have no storage: then the choice lasts as long as the page.
+  function stored(value) {
+    try {
+      if (value === undefined) return localStorage.getItem("mtft-theme");
+      localStorage.setItem("mtft-theme", value);
+    } catch (error) {
+      return null;
+    }
+    return value;
+  }
+
+  function makeThemes() {
+    const root = document.documentElement;
+    const nav = document.querySelector("nav");
+    if (!nav) return;
+    const system = window.matchMedia("(prefers-color-scheme: dark)");
+    const isDark = () => (root.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
+    const button = document.createElement("button");
+    button.type = "button";
+    button.id = "theme";
+    const label = () => { button.textContent = isDark() ? "Light colours" : "Dark colours"; };
+    const saved = stored();
+    if (saved === "dark" || saved === "light") root.dataset.theme = saved;
+    button.addEventListener("click", () => {
+      root.dataset.theme = isDark() ? "light" : "dark";
+      stored(root.dataset.theme);
+      label();
+    });
+    system.addEventListener("change", label);
+    label();
+    const tools = document.createElement("div");
+    tools.className = "tools";
+    tools.append(button);
+    nav.prepend(tools);
   }
 
   document.querySelectorAll("table.data").forEach(makeSortable);
   document.querySelectorAll("table.data[data-filter]").forEach(makeFilterable);
-
-  const samples = document.getElementById("samples-list");
-  if (samples) {
-    const show = (wanted) => {
-      samples.querySelectorAll("details.cell").forEach((cell) => {
-        const place = (cell.parentElement.firstChild.textContent + cell.firstChild.textContent).toLowerCase();
-        let any = false;
-        cell.querySelectorAll(".sample").forEach((sample) => {
-          sample.hidden = !(place + sample.textContent.toLowerCase()).includes(wanted);
-          any = any || !sample.hidden;
-        });
-        cell.hidden = !any;
-      });
-      samples.querySelectorAll("details.task").forEach((task) => {
-        task.hidden = !task.querySelector("details.cell:not([hidden])");
-        task.open = wanted !== "" && !task.hidden;
-      });
-    };
-    samples.before(filterBox("Filter samples by task, language or text", show));
-  }
+  makeThemes();
 
   const folded = new Set();
   window.addEventListener("beforeprint", () => {

@@ -3,169 +3,34 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 from mtft.errors import RunError
+from mtft.reporting.records import (
+    Average,
+    Cell,
+    CellKey,
+    Comparison,
+    Contamination,
+    CurvePoint,
+    Length,
+    Model,
+    Published,
+    ScoreFunction,
+    SliceScore,
+    Summary,
+    Transfer,
+    clean,
+    records,
+)
 
 SCHEMA = 1
+EXTRAS = ("vocabulary_overlap", "mixture", "training", "unscored", "shots", "runs")
 _STATUSES = ("trained", "seen", "pretrained_only", "unseen", "held_out")
-
-
-class CellKey(NamedTuple):
-    """What one number is about, whichever model it belongs to."""
-
-    task: str
-    language: str
-    config: str
-    prompt_language: str
-    metric: str
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model that was scored."""
-
-    name: str
-    path: str = ""
-    family: str = ""
-    parameters: float | None = None
-    step: float | None = None
-
-
-@dataclass(frozen=True)
-class _Keyed:
-    task: str
-    language: str = ""
-    config: str = ""
-    prompt_language: str = ""
-    metric: str = ""
-
-    @property
-    def key(self) -> CellKey:
-        """Task, language, config, prompt language and metric."""
-        return CellKey(self.task, self.language, self.config, self.prompt_language, self.metric)
-
-
-@dataclass(frozen=True)
-class Cell(_Keyed):
-    """One template's score of one model in one task and language."""
-
-    model: str = ""
-    template: str = ""
-    template_id: str = ""
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n: float | None = None
-    n_unscored: float | None = None
-
-
-@dataclass(frozen=True)
-class Summary(_Keyed):
-    """The median template of one model in one task and language, with its 95 % interval."""
-
-    model: str = ""
-    cluster: str = ""
-    primary: bool = True
-    median: float | None = None
-    min: float | None = None
-    max: float | None = None
-    n_templates: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n: float | None = None
-    n_groups: float | None = None
-    n_unscored: float | None = None
-    chance: float | None = None
-    majority: float | None = None
-    seen: str = "seen"
-    signature: str = ""
-    above_chance: bool = False
-
-    @property
-    def held_out(self) -> bool:
-        """Whether the language, the cluster or the pair was kept out of finetuning, as far as is known."""
-        return self.seen.startswith("held_out")
-
-
-@dataclass(frozen=True)
-class SliceScore(_Keyed):
-    """One model's score on the rows of a cell that have one value in a column.
-
-    An empty `slice` stands for all values that training saw, or did not see.
-    """
-
-    model: str = ""
-    column: str = ""
-    slice: str = ""
-    seen: str = ""
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n: float | None = None
-
-
-@dataclass(frozen=True)
-class Average:
-    """A model's average over a group of cells, with the rule that made it."""
-
-    model: str
-    group: str = ""
-    metric: str = ""
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    n_cells: float | None = None
-    rule: str = ""
-
-
-@dataclass(frozen=True)
-class Comparison(_Keyed):
-    """The paired difference a - b on the items both models answered."""
-
-    a: str = ""
-    b: str = ""
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p_value: float | None = None
-
-
-Record = TypeVar("Record")
-
-
-def _clean(value: object) -> Any:
-    """A number that is not one becomes None; everything else stays."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _record(kind: type[Record], row: object, where: str) -> Record:
-    """One record from a mapping; keys it does not know are left, null means the default."""
-    if not isinstance(row, Mapping):
-        raise RunError("Results hold mappings as rows.", found=type(row).__name__, where=where)
-    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    given = {name: _clean(row[name]) for name in names & row.keys() if row[name] is not None}
-    try:
-        return kind(**given)
-    except TypeError as error:
-        raise RunError("A row of results lacks a key it needs.", found=str(error), where=where) from error
-
-
-def _canonical(record: object) -> str:
-    return json.dumps(vars(record), sort_keys=True, default=str, ensure_ascii=False)
-
-
-def _records(kind: type[Record], results: Mapping[str, Any], name: str) -> tuple[Record, ...]:
-    rows = results.get(name) or []
-    if not isinstance(rows, list):
-        raise RunError("This key of the results holds a list.", found=type(rows).__name__, where=name)
-    made = [_record(kind, row, f"{name}[{number}]") for number, row in enumerate(rows)]
-    return tuple(sorted(made, key=_canonical))
 
 
 def _mapping(results: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -173,17 +38,14 @@ def _mapping(results: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {name: value}
 
 
-def _model_order(model: Model) -> tuple[int, str]:
-    return ({"base": 0, "finetuned": 1}.get(model.name, 2), model.name)
-
-
 @dataclass(frozen=True)
 class Results:
     """Everything a report shows, as plain records.
 
     Attributes:
-        models: Base first, then finetuned, then the others by name.
-        extras: The optional keys (`controls`, `vocabulary_overlap`, `mixture`, `training`) as given.
+        models: Base first, then finetuned, then the others by name; of several runs, in the runs' order.
+        rivals: The models that a page about several runs compares, in order; empty for one run.
+        extras: The optional keys of `EXTRAS` as given.
     """
 
     title: str
@@ -200,6 +62,13 @@ class Results:
     problems: Mapping[str, Any]
     reproduce: Mapping[str, Any]
     slices: tuple[SliceScore, ...] = ()
+    transfer: tuple[Transfer, ...] = ()
+    published: tuple[Published, ...] = ()
+    contamination: tuple[Contamination, ...] = ()
+    lengths: tuple[Length, ...] = ()
+    score_functions: tuple[ScoreFunction, ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
+    rivals: tuple[str, ...] = ()
     extras: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -215,39 +84,44 @@ class Results:
                 found=f"schema {results.get('schema')!r}",
                 remedy="Give the results.json that an evaluation wrote.",
             )
-        summary = _records(Summary, results, "summary")
-        cells = _records(Cell, results, "cells")
+        summary = records(Summary, results, "summary")
+        rivals = tuple(str(name) for name in results.get("rivals") or ())
+        cells = records(Cell, results, "cells")
         return cls(
             title=str(results.get("title") or "Zero-shot report"),
             created=str(results.get("created") or ""),
             suite=_mapping(results, "suite"),
-            models=_models(results, summary),
+            models=_models(results, summary, rivals),
             languages=_mapping(results, "languages"),
             tasks=_mapping(results, "tasks"),
             cells=cells,
             summary=summary,
-            averages=_records(Average, results, "averages"),
-            comparisons=_records(Comparison, results, "comparisons"),
+            averages=records(Average, results, "averages"),
+            comparisons=records(Comparison, results, "comparisons"),
             controls=_controls(results),
             problems=_mapping(results, "problems"),
             reproduce=_mapping(results, "reproduce"),
-            slices=_records(SliceScore, results, "slices"),
-            extras={
-                k: results[k]
-                for k in ("vocabulary_overlap", "mixture", "training", "unscored", "shots")
-                if results.get(k)
-            },
+            slices=records(SliceScore, results, "slices"),
+            transfer=records(Transfer, results, "transfer"),
+            published=records(Published, results, "published"),
+            contamination=records(Contamination, results, "contamination"),
+            lengths=records(Length, results, "lengths"),
+            score_functions=records(ScoreFunction, results, "score_functions"),
+            curve=records(CurvePoint, results, "curve"),
+            rivals=rivals,
+            extras={k: results[k] for k in EXTRAS if results.get(k)},
         )
 
     @property
     def base(self) -> str | None:
-        """The model before finetuning, if it was scored beside another."""
-        named = [m.name for m in self.models if m.name == "base"]
-        return named[0] if named and len(self.models) > 1 else None
+        """The model before finetuning, if it was scored beside another; of several runs, the first one's."""
+        return self.rivals[0] if self.rivals else self.pretrained
 
     @property
     def focus(self) -> str | None:
-        """The model the report is about: `finetuned`, else the first that is not the base."""
+        """The model the report is about: `finetuned`, else the first that is not the base; the last run's."""
+        if self.rivals:
+            return self.rivals[-1]
         names = [m.name for m in self.models if m.name != self.base]
         return names[0] if names else None
 
@@ -293,13 +167,54 @@ class Results:
         """The English name, or the code itself."""
         return str(self.languages.get(code, {}).get("name") or code)
 
-    def comparison(self, key: CellKey) -> Comparison | None:
-        """The paired difference focus - base in one cell, turned round where the file has base - focus."""
-        for found in self.comparisons:
-            same = (found.task, found.language, found.metric) == (key.task, key.language, key.metric)
-            narrower = found.config in ("", key.config) and found.prompt_language in ("", key.prompt_language)
-            if same and narrower and {found.a, found.b} == {self.base, self.focus}:
-                return found if found.a == self.focus else _reversed(found)
+    @property
+    def pretrained(self) -> str | None:
+        """The model before finetuning, if it was scored beside another, also on a page about several runs."""
+        named = [m.name for m in self.models if m.name == "base"]
+        return named[0] if named and len(self.models) > 1 else None
+
+    @cached_property
+    def _paired(self) -> dict[tuple[str, str, str, str, str], list[Comparison]]:
+        """Comparisons by both models, task, language and metric, either way round."""
+        found: dict[tuple[str, str, str, str, str], list[Comparison]] = {}
+        for row in self.comparisons:
+            for turned in (row, reversed_comparison(row)):
+                place = (turned.a, turned.b, row.task, row.language, row.metric)
+                found.setdefault(place, []).append(turned)
+        return found
+
+    def comparison(self, key: CellKey, a: str | None = None, b: str | None = None) -> Comparison | None:
+        """The paired difference a - b in one cell, focus - base unless other models are named."""
+        a, b = a or self.focus or "", b or self.base or ""
+        for found in self._paired.get((a, b, key.task, key.language, key.metric), ()):
+            if found.config in ("", key.config) and found.prompt_language in ("", key.prompt_language):
+                return found
+        return None
+
+    @cached_property
+    def _controlled(self) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
+        found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+        for row in self.controls:
+            found.setdefault((row.get("task") or "", row.get("language") or ""), []).append(row)
+        return found
+
+    def controls_near(self, key: CellKey) -> list[Mapping[str, Any]]:
+        """The controls of the cell's task and language, and those that name no task or language."""
+        places = {(task, language) for task in (key.task, "") for language in (key.language, "")}
+        return [row for place in sorted(places) for row in self._controlled.get(place, ())]
+
+    @cached_property
+    def _contaminated(self) -> dict[tuple[str, str], list[Contamination]]:
+        found: dict[tuple[str, str], list[Contamination]] = {}
+        for row in self.contamination:
+            found.setdefault((row.task, row.language), []).append(row)
+        return found
+
+    def contaminated(self, key: CellKey) -> Contamination | None:
+        """The cell's overlap with the training text, if any item overlaps."""
+        for row in self._contaminated.get((key.task, key.language), ()):
+            if row.config in ("", key.config) and row.n_any:
+                return row
         return None
 
 
@@ -308,26 +223,36 @@ def status_rank(status: object) -> int:
     return _STATUSES.index(str(status)) if status in _STATUSES else len(_STATUSES)
 
 
-def _reversed(found: Comparison) -> Comparison:
+def reversed_comparison(found: Comparison) -> Comparison:
+    """The same as b - a."""
+
     def minus(value: float | None) -> float | None:
         return None if value is None else -value
 
     turned = {"difference": minus(found.difference), "low": minus(found.high), "high": minus(found.low)}
-    return Comparison(**{**vars(found), **turned, "a": found.b, "b": found.a})
+    swapped = {"a": found.b, "b": found.a, "a_only": found.b_only, "b_only": found.a_only}
+    return Comparison(**{**vars(found), **turned, **swapped})
 
 
-def _models(results: Mapping[str, Any], summary: Iterable[Summary]) -> tuple[Model, ...]:
+def _models(
+    results: Mapping[str, Any], summary: Iterable[Summary], rivals: Sequence[str]
+) -> tuple[Model, ...]:
     """The listed models, and any that only the scores name."""
-    listed = {m.name: m for m in _records(Model, results, "models")}
+
+    def order(model: Model) -> tuple[int, str]:
+        known = {"base": 0, **({name: at + 1 for at, name in enumerate(rivals)} or {"finetuned": 1})}
+        return (known.get(model.name, len(known)), model.name)
+
+    listed = {m.name: m for m in records(Model, results, "models")}
     unlisted = {s.model: Model(s.model) for s in summary if s.model not in listed}
-    return tuple(sorted({**listed, **unlisted}.values(), key=_model_order))
+    return tuple(sorted({**listed, **unlisted}.values(), key=order))
 
 
 def _controls(results: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     rows = results.get("controls") or []
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise RunError("Controls are a list of mappings.", found=type(rows).__name__, where="controls")
-    return tuple({k: _clean(v) for k, v in row.items()} for row in sorted(rows, key=_plain))
+    return tuple({k: clean(v) for k, v in row.items()} for row in sorted(rows, key=_plain))
 
 
 def _plain(row: object) -> str:

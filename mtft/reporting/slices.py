@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
-from mtft.reporting.results import Results, SliceScore
+from mtft.reporting.records import SliceScore
+from mtft.reporting.results import Results
 from mtft.reporting.tables import Cell, Table, language_label, plain_table, without
 from mtft.reporting.wording import NOTHING, Scales, metric_name, whole, words
 

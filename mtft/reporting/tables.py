@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mtft.reporting.headline import CONTROLS, is_about, tallies
-from mtft.reporting.results import Average, CellKey, Results, Summary
+from mtft.reporting.headline import tallies
+from mtft.reporting.records import Average, CellKey
+from mtft.reporting.results import Results
 from mtft.reporting.wording import GROUPS, HELD_OUT, MARKS, NOTHING, Scales, metric_name, whole, words
 
 
@@ -19,11 +20,13 @@ class Cell:
         text: What is shown.
         value: The number behind it, for sorting and checking.
         tone: `good`, `bad` or empty.
+        key: The code behind the text, for filters; the text itself where empty.
     """
 
     text: str
     value: float | None = None
     tone: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,71 +132,7 @@ def group_order(group: str) -> tuple[int, str]:
 def _average(row: Average | None, scales: Scales) -> Cell:
     if row is None or row.value is None:
         return Cell(NOTHING)
-    return Cell(_with_interval(scales, row.metric, row.value, row.low, row.high), row.value)
-
-
-def _with_interval(scales: Scales, metric: str, value: float, low: float | None, high: float | None) -> str:
-    interval = scales.interval(metric, low, high)
-    return f"{scales.show(metric, value)} ({interval})" if interval else scales.show(metric, value)
-
-
-def _score(scales: Scales, metric: str, value: float | None) -> Cell:
-    return Cell(scales.show(metric, value), value)
-
-
-SCORE_COLUMNS = (
-    *("task", "language", "config", "prompts in", "held out", "metric"),
-    *("95 % interval", "gain over base", "worst–best template", "chance", "majority"),
-    *("templates", "scored", "groups", "unscored"),
-)
-CONTROL_COLUMNS = {"finetuned": "finetuned", "low": "its lower bound", **CONTROLS}
-
-
-def controls(results: Results, scales: Scales) -> Table:
-    """Every control experiment beside the finetuned model, and whether the cell counts."""
-    rows = [_control_row(row, results, scales) for row in _sorted_controls(results)]
-    columns = ("task", "language", "prompts in", "held out", *CONTROL_COLUMNS.values(), "counts")
-    note = (
-        "A cell counts when the lower bound of its 95 % interval lies above every control and above chance."
-    )
-    made = plain_table("controls", "Controls", columns, rows, note)
-    for column in columns:
-        if all(row[made.columns.index(column)].text in (NOTHING, "") for row in made.rows):
-            made = without(made, column)
-    return made
-
-
-def _sorted_controls(results: Results) -> list[Mapping[str, Any]]:
-    def order(row: Mapping[str, Any]) -> tuple[object, ...]:
-        task, language = str(row.get("task")), str(row.get("language"))
-        return (results.task_order(task), results.language_order(language), str(row.get("config") or ""))
-
-    return sorted(results.controls, key=order)
-
-
-def _control_row(row: Mapping[str, Any], results: Results, scales: Scales) -> tuple[Cell, ...]:
-    found = _summary_of(row, results)
-    metric = str(row.get("metric") or (found.metric if found else "accuracy"))
-    values = {name: row.get(name) for name in CONTROL_COLUMNS}
-    if values["chance"] is None and found is not None:
-        values["chance"] = found.chance
-    counts = row.get("counts")
-    mark = Cell(NOTHING) if counts is None else Cell("✓ counts", tone="good") if counts else Cell("✗ no")
-    held_out = str(row.get("seen") or (found.seen if found else ""))
-    language = str(row.get("language") or "")
-    return (
-        Cell(str(row.get("task") or "")),
-        Cell(language_label(results, language)),
-        Cell(str(row.get("prompt_language") or "")),
-        Cell(seen_label(held_out)),
-        *(_score(scales, metric, value) for value in values.values()),
-        mark,
-    )
-
-
-def _summary_of(row: Mapping[str, Any], results: Results) -> Summary | None:
-    about = (key for key in results.keys if is_about(row, key))
-    return next((results.at(results.focus, key) for key in about), None)
+    return Cell(with_interval(scales, row.metric, row.value, row.low, row.high), row.value)
 
 
 def language_label(results: Results, code: str) -> str:
@@ -211,24 +150,6 @@ def seen_label(seen: str) -> str:
     )
 
 
-def scores(results: Results, scales: Scales, *, primary: bool = True) -> Table:
-    """Every cell: each model's median template and range, interval of the finetuned model, counts."""
-    shown = [s for s in results.summary if s.primary is primary]
-    keys = sorted({s.key for s in shown}, key=lambda k: _key_order(results, k))
-    names = [m.name for m in results.models]
-    rows = [_score_row(results, scales, key, names) for key in keys]
-    columns = (*SCORE_COLUMNS[:6], *names, *SCORE_COLUMNS[6:])
-    title = "All scores" if primary else "Secondary metrics"
-    note = (
-        f"Interval, range and counts are those of “{results.focus}”; scores those of the median template. "
-        "The gain is the paired difference on the same items, averaged over templates, with its interval."
-    )
-    made = plain_table("scores" if primary else "secondary", title, columns, rows, note)
-    if all(key.config in ("", key.language) for key in keys):
-        made = without(made, "config")
-    return made if results.base else without(made, "gain over base")
-
-
 def without(table: Table, column: str) -> Table:
     """The table without one column."""
     kept = [at for at, name in enumerate(table.columns) if name != column]
@@ -236,40 +157,14 @@ def without(table: Table, column: str) -> Table:
     return replace(table, columns=tuple(table.columns[at] for at in kept), rows=rows)
 
 
-def _key_order(results: Results, key: CellKey) -> tuple[object, ...]:
-    return (results.task_order(key.task), results.language_order(key.language), key)
-
-
-def _score_row(results: Results, scales: Scales, key: CellKey, names: Sequence[str]) -> tuple[Cell, ...]:
-    found = {name: results.at(name, key) for name in names}
-    shown = found.get(results.focus or "") or next(row for row in found.values() if row is not None)
-    metric = key.metric
-    whole_columns = (shown.n_templates, shown.n, shown.n_groups, shown.n_unscored)
-    return (
-        Cell(key.task),
-        Cell(language_label(results, key.language)),
-        Cell(key.config),
-        Cell(key.prompt_language),
-        Cell(seen_label(shown.seen)),
-        Cell(metric_name(metric)),
-        *(_score(scales, metric, row.median if row else None) for row in found.values()),
-        Cell(scales.interval(metric, shown.low, shown.high) or NOTHING, shown.low),
-        _paired(results, scales, key),
-        Cell(scales.interval(metric, shown.min, shown.max) or NOTHING, shown.min),
-        _score(scales, metric, shown.chance),
-        _score(scales, metric, shown.majority),
-        *(Cell(whole(count), count) for count in whole_columns),
-    )
-
-
-def _paired(results: Results, scales: Scales, key: CellKey) -> Cell:
-    """The paired difference from the base model with its interval."""
-    found = results.comparison(key)
-    if found is None or found.difference is None:
-        return Cell(NOTHING)
-    low, high = scales.signed(key.metric, found.low), scales.signed(key.metric, found.high)
-    interval = f" ({low} to {high})" if found.low is not None and found.high is not None else ""
-    return Cell(scales.signed(key.metric, found.difference) + interval, found.difference)
+def trimmed(table: Table, *optional: str) -> Table:
+    """The table without those of its optional columns that say nothing in any row."""
+    for column in optional:
+        if column in table.columns:
+            at = table.columns.index(column)
+            if all(row[at].text in (NOTHING, "") for row in table.rows):
+                table = without(table, column)
+    return table
 
 
 def happened(problems: Mapping[str, Any]) -> dict[str, Any]:
@@ -277,34 +172,32 @@ def happened(problems: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in problems.items() if value not in (0, None, "", [], {})}
 
 
-def signatures(results: Results) -> Table:
-    """How scores were made: references, casing, tokenisation and versions, per metric and task."""
-    found: dict[tuple[str, str], dict[str, None]] = {}
-    for row in sorted(results.summary, key=lambda s: _key_order(results, s.key)):
-        if row.signature:
-            found.setdefault((row.metric, row.signature), {})[row.task] = None
-    rows = [
-        (Cell(metric_name(metric)), Cell(", ".join(tasks)), Cell(signature))
-        for (metric, signature), tasks in found.items()
-    ]
-    return plain_table("signatures", "How scores were made", ("metric", "tasks", "signature"), rows)
+def key_order(results: Results, key: CellKey) -> tuple[object, ...]:
+    """The order of rows about cells: by task, then by language."""
+    return (results.task_order(key.task), results.language_order(key.language), key)
 
 
-def unscored(results: Results) -> Table:
-    """Examples that could not be scored, per model, task and language."""
-    rows = [
-        (
-            Cell(row.model),
-            Cell(row.task),
-            Cell(language_label(results, row.language)),
-            Cell(metric_name(row.metric)),
-            Cell(whole(row.n_unscored), row.n_unscored),
-            Cell(whole(row.n), row.n),
-        )
-        for row in sorted(results.summary, key=lambda s: (s.model, _key_order(results, s.key)))
-        if row.n_unscored and row.primary
-    ]
-    columns = ("model", "task", "language", "metric", "unscored", "scored")
-    return plain_table(
-        "unscored", "Unscored examples", columns, rows, "Unscored is not zero: these are left out."
-    )
+def language_cell(results: Results, code: str) -> Cell:
+    """A language by name and code."""
+    return Cell(language_label(results, code), key=code)
+
+
+def with_interval(
+    scales: Scales, metric: str, value: float | None, low: float | None, high: float | None
+) -> str:
+    """`45.0 (40.1–52.3)`, as far as it is known."""
+    interval = scales.interval(metric, low, high)
+    return f"{scales.show(metric, value)} ({interval})" if interval else scales.show(metric, value)
+
+
+def score_cell(scales: Scales, metric: str, value: float | None) -> Cell:
+    """A score in points."""
+    return Cell(scales.show(metric, value), value)
+
+
+def place_cells(results: Results, key: CellKey) -> tuple[Cell, ...]:
+    """Task, language and prompt language of a row about one cell, for `PLACE` columns."""
+    return Cell(key.task), language_cell(results, key.language), Cell(key.prompt_language)
+
+
+PLACE = ("task", "language", "prompts in")

@@ -41,6 +41,7 @@ HELD_OUT = {
 }
 SEEN = {"seen": "finetuned on", "unknown": "not known whether finetuned on", **HELD_OUT}
 MARKS = {"held_out_language": "◆", "held_out_cluster": "▲", "held_out_pair": "●"}
+CONTAMINATED = "⚠"
 STATUS = {
     "trained": "Languages in the finetuning mixture",
     "pretrained_only": "Languages only in pretraining",
@@ -171,3 +172,6 @@ def _values(results: Results) -> Iterable[tuple[str, float]]:
         yield from ((cell.metric, v) for v in (cell.value, cell.high) if v is not None)
     for average in results.averages:
         yield from ((average.metric, v) for v in (average.value, average.low, average.high) if v is not None)
+    for row in (*results.published, *results.curve, *results.score_functions):
+        if row.value is not None:
+            yield row.metric, row.value

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from mtft.errors import ConfigError
-from mtft.reporting import Results, headline, tables
+from mtft.reporting import Results, headline, score_tables, tables
 from mtft.reporting.markdown import escaped, table_text
 from mtft.reporting.plain import tables_of
 from mtft.reporting.tables import Table
@@ -24,7 +24,15 @@ from mtft.runs.folder import write_atomically
 CARD = "README.md"
 MAX_SCORES = 200
 _LICENCE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
-_LEFT_TO_THE_REPORT = ("gain over base", "worst–best template", "majority", "templates", "groups", "unscored")
+_LEFT_TO_THE_REPORT = (
+    "gain over base",
+    "worst–best template",
+    "majority",
+    "templates",
+    "prompts agree",
+    "groups",
+    "unscored",
+)
 
 
 def write_card(run: Path, folder: Path | None = None, form: Form | None = None, licence: str = "") -> Path:
@@ -117,7 +125,7 @@ def _evaluation(results: Results | None) -> Iterator[str]:
     if results is None:
         return
     scales = Scales(results)
-    scores = tables.scores(results, scales)
+    scores = score_tables.scores(results, scales)
     for column in _LEFT_TO_THE_REPORT:
         if column in scores.columns:
             scores = tables.without(scores, column)

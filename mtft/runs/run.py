@@ -15,7 +15,7 @@ from mtft.errors import RunError
 from mtft.evaluation import EngineSettings, EvaluationResults, control_rows
 from mtft.mixing import Mixture
 from mtft.modeling import has_own_forward, load_model
-from mtft.reporting import write_report
+from mtft.reporting import validation_curve, write_report
 from mtft.runs.arguments import RunArguments
 from mtft.runs.controls import ShuffledTargets, bag_of_tokens
 from mtft.runs.data import RunData, prepare_data
@@ -182,6 +182,8 @@ class Run:
             "problems": self.data.problems.as_dict(),
             "vocabulary_overlap": vocabulary_overlap(self.data.built),
         }
+        if curve := validation_curve(self.folder.path):
+            extras["curve"] = curve
         if self.arguments.bag_of_tokens:
             bag = bag_of_tokens(self.mixture, self.data.examples, self.encoder.tokenizer)
             extras["controls"] = control_rows(results.as_dict(), {"bag_of_tokens": bag.as_dict()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -168,6 +169,7 @@ def detectable_score(
     return float(bound) if bound < 1 else None
 
 
+@lru_cache(maxsize=4096)
 def student_quantile(n_clusters: float, level: float = 0.95) -> float:
     """Student's two-sided quantile for G clusters; the normal one where there is a single cluster."""
     if n_clusters < 2:

@@ -132,7 +132,7 @@ def test_what_exceeds_the_models_positions_is_unscored(tiny: Tiny) -> None:
     reasons = [s.unscored_reason for s in samples]
     assert reasons[0] == ""
     assert reasons[1] == "the prompt is longer than 16 tokens"
-    assert reasons[2] == "prompt and answer are longer than the model's context of 16 tokens"
+    assert reasons[2] == "prompt and answer are longer than the model's 16 positions"
 
 
 def test_a_language_without_rows_is_counted_and_the_others_run(tiny: Tiny, tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mtft.errors import SuiteError, TaskError
+from mtft.errors import SourceError, SuiteError, TaskError
 from mtft.evaluation import Suite
 from mtft.mixing import MixtureSpec
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder
-from mtft.tasks import CardIndex, Problems
+from mtft.tasks import CardIndex, Problems, Sources
 from tests.evaluation.small_world import SmallWorld, make
 
 CARD = """
@@ -151,3 +151,47 @@ def test_problems_of_a_whole_split_are_counted(world: SmallWorld) -> None:
     problems = Problems()
     world.suite("tasks: [{task: dealt, splits: [dev]}]").examples(*world.library, problems)
     assert problems.count("missing_column") == 1
+
+
+# --- rows that cannot be reached
+
+HUB_CARD = """
+dataset: far
+cluster: sentiment
+source: {kind: hub, id: mtft/nothing-of-that-name, revision: "0123456789012345678901234567890123456789"}
+languages: {en: en}
+splits: {test: test}
+columns: [id, text, label, kind]
+metrics: [accuracy]
+"""
+
+
+@pytest.fixture
+def far(world: SmallWorld) -> SmallWorld:
+    templates = (world.root / "prompts" / "mood" / "templates.yaml").read_text(encoding="utf-8")
+    world.card("far", HUB_CARD, templates.partition("templates:")[2])
+    return world
+
+
+def test_a_source_out_of_reach_leaves_the_rest_of_the_suite(
+    far: SmallWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    problems = Problems()
+    found = far.suite("tasks: [far, mood]").examples(*far.library, problems)
+    assert {e.cell.task for e in found} == {"mood"}
+    assert problems.count("unreachable_source") == 1
+    assert "mtft/nothing-of-that-name" in problems.samples[0]
+    assert "far:en is not evaluated" in caplog.text
+
+
+def test_a_suite_of_which_nothing_can_be_reached_says_why(far: SmallWorld) -> None:
+    with pytest.raises(SourceError, match="mtft/nothing-of-that-name"):
+        far.examples(far.suite("tasks: [far]"))
+    index, collection, _ = far.library
+    with pytest.raises(SourceError, match="--data_root"):
+        far.suite("tasks: [mood, say]").examples(index, collection, Sources(), Problems())
+
+
+def test_strictly_it_is_an_error(far: SmallWorld) -> None:
+    with pytest.raises(TaskError, match="unreachable_source"):
+        far.suite("tasks: [far, mood]").examples(*far.library, Problems(strict=True))

@@ -5,7 +5,11 @@ Everything that imports the harness, which takes seconds, stands in this file.
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +19,8 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
+import mtft
+from mtft.encoding import train_tokenizer
 from mtft.evaluation import (
     EngineSettings,
     EvalCell,
@@ -26,6 +32,7 @@ from mtft.evaluation import (
     evaluate,
     export_lm_eval,
 )
+from mtft.modeling import save_model
 from mtft.tasks.records import Example
 from tests.evaluation import small_world
 from tests.evaluation.conftest import TEXTS, Tiny, make
@@ -151,17 +158,29 @@ def test_what_is_too_long_is_cut_as_the_harness_cuts_it(tiny: Tiny, limit: int) 
         assert abs(sample.truncated_tokens - max(0, ids - room)) <= 1  # a token may join at the seam
 
 
-def test_the_models_own_length_is_the_limit() -> None:
-    from mtft.encoding import train_tokenizer
-
+def with_positions(number: int) -> Tiny:
+    """A causal model that has no more positions than that."""
     torch.manual_seed(0)
     ids = {"bos_token_id": 1, "eos_token_id": 2}
-    config = GPT2Config(vocab_size=500, n_embd=16, n_layer=1, n_head=2, n_positions=24, **ids)
-    tiny = Tiny(GPT2LMHeadModel(config).eval(), train_tokenizer(TEXTS, 420, "bloom"), "causal")
-    pairs = random_pairs(12, 40)
+    config = GPT2Config(vocab_size=500, n_embd=16, n_layer=1, n_head=2, n_positions=number, **ids)
+    return Tiny(GPT2LMHeadModel(config).eval(), train_tokenizer(TEXTS, 420, "bloom"), "causal")
+
+
+def test_the_models_own_length_is_the_limit() -> None:
+    pairs, tiny = random_pairs(12, 40), with_positions(24)
     samples = ours(tiny, pairs)
     assert any(s.truncated_tokens for s in samples)
     assert_equal(samples, of_harness(harness(tiny), pairs), pairs)
+
+
+def test_beyond_the_models_positions_a_prompt_is_unscored_and_the_rest_still_runs() -> None:
+    pairs, tiny = random_pairs(30, 24), with_positions(20)
+    samples = evaluate(*tiny, examples(pairs), "trained")
+    assert {s.unscored_reason for s in samples} == {
+        "",
+        "the prompt is longer than 20 tokens",
+        "prompt and answer are longer than the model's 20 positions",
+    }
 
 
 def test_a_choice_beyond_the_limit_is_unscored_where_the_harness_would_stop(tiny: Tiny) -> None:
@@ -200,6 +219,14 @@ def test_generations_equal_the_harness(tiny: Tiny, limit: int) -> None:
     assert bool(sum(s.truncated_tokens for s in samples)) == (limit == 12)
 
 
+FEW = """
+name: few
+max_items_per_cell: 5
+max_input_tokens: 200
+tasks:
+  - {task: xcopa, languages: [sw, zh, th], prompt_languages: [en]}
+  - {task: xwinograd, languages: [en, zh]}
+"""
 DATES = [("When was it?", ("2019-01-02", "2020-02-03"), ("2019-01-02",))] * 3
 SEVERAL = [
     ("the river is wide and", ("old", "wide", "the boat"), ("old", "wide")),
@@ -300,3 +327,40 @@ def test_of_tied_choices_the_harness_takes_the_first_and_ours_share_the_point(
     exported = export_lm_eval(tied, tmp_path / "out", "ties")
     found = run_harness(flat, exported)
     assert found["results"][exported.tasks[0]]["acc,none"] == pytest.approx(2 / 5)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize("family", ["bloom", "mt5"])
+def test_the_harnesss_own_command_on_real_rows(family: str, tmp_path: Path, data_root: Path) -> None:
+    """As docs/protocols.md says it: export, `lm_eval run`, `mtft eval run`."""
+    tiny = make(family)
+    save_model(tiny.model, tiny.tokenizer, tmp_path / "model")
+    (tmp_path / "few.yaml").write_text(FEW, encoding="utf-8")
+    environment = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_CACHE": str(tmp_path / "cache"),
+        "PYTHONPATH": str(Path(mtft.__file__).parents[1]),
+    }
+
+    def command(*words: object) -> None:
+        subprocess.run([sys.executable, "-m", *map(str, words)], check=True, cwd=tmp_path, env=environment)
+
+    data = ("--data_root", data_root)
+    command("mtft.cli", "eval", "export-lm-eval", "few.yaml", *data)
+    asked = ("--model", "model", "--suite", "few.yaml", "--protocol", "lm_eval", "--output_dir", "ours")
+    command("mtft.cli", "eval", "run", *asked, *data)
+    model = ("--model", "hf", "--model_args", "pretrained=model,max_length=200", "--device", "cpu")
+    tasks = ("--include_path", "lm_eval_few", "--tasks", "mtft_few", "--output_path", "theirs")
+    command("lm_eval", "run", *model, *tasks)
+    [path] = (tmp_path / "theirs").rglob("results*.json")
+    theirs = json.loads(path.read_text(encoding="utf-8"))
+    rows = json.loads((tmp_path / "ours" / "results.json").read_text(encoding="utf-8"))["cells"]
+    assert sum(row["n_truncated"] for row in rows) > 0
+    mine = {(r["task"], r["config"], r["template_id"]): r["value"] for r in rows}
+    for task, settings in theirs["configs"].items():
+        facts = settings["metadata"]
+        place = (facts["mtft_task"], facts["mtft_config"], facts["template_id"])
+        assert theirs["results"][task]["acc,none"] == pytest.approx(mine.pop(place)), task
+    assert not mine

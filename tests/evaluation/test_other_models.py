@@ -40,7 +40,7 @@ from mtft.evaluation.generic import GenericScorer
 from mtft.evaluation.likelihood import LikelihoodEngine
 from mtft.evaluation.naive import naive_generation, naive_loglikelihoods
 from mtft.evaluation.requests import GenerationIds, RankIds
-from mtft.modeling import load_model, save_model
+from mtft.modeling import save_model
 from mtft.modeling.prompt_tuning import prompt_tuned
 from tests.evaluation.conftest import Tiny
 from tests.evaluation.conftest import make as make_tiny
@@ -285,28 +285,32 @@ def test_generation_of_other_models_is_the_librarys(build: Callable[[], Any]) ->
         assert [found[i.key] for i in some] == naive_generation(model, some, 0, 2)
 
 
-@pytest.mark.parametrize("family", ["bloom", "mt5"])
-def test_offloaded_weights_are_brought_in(family: str, tmp_path: Path) -> None:
-    """`device_map` with weights on disk: the scores, the text and the fingerprint are those of the whole model."""
-    tiny = make_tiny(family)
-    save_model(tiny.model, tiny.tokenizer, tmp_path / "model")
-    whole = load_model(tmp_path / "model").model
+def offloaded(family: str, folder: Path, seed: int = 3) -> tuple[Tiny, Any]:
+    """A model, and the same loaded with its blocks on disk."""
+    tiny = make_tiny(family, seed)
+    save_model(tiny.model, tiny.tokenizer, folder / "model")
     stack, blocks = ("transformer", "h") if family == "bloom" else ("decoder", "block")
     auto = AutoModelForCausalLM if family == "bloom" else AutoModelForSeq2SeqLM
-    places = {name: "cpu" for name, _ in whole.named_children() if name != stack}
-    places |= {f"{stack}.{name}": "cpu" for name, _ in whole.get_submodule(stack).named_children()}
+    places = {name: "cpu" for name, _ in tiny.model.named_children() if name != stack}
+    places |= {f"{stack}.{name}": "cpu" for name, _ in tiny.model.get_submodule(stack).named_children()}
     places[f"{stack}.{blocks}"] = "disk"
-    spread = auto.from_pretrained(
-        tmp_path / "model", device_map=places, offload_folder=tmp_path / "off"
-    ).eval()
+    spread = auto.from_pretrained(folder / "model", device_map=places, offload_folder=folder / "off").eval()
     assert is_dispatched(spread)
-    assert any(p.is_meta for n, p in spread.named_parameters() if n.startswith(f"{stack}.{blocks}"))
+    assert all(p.is_meta for p in spread.get_submodule(f"{stack}.{blocks}").parameters())
+    return tiny, spread
+
+
+@pytest.mark.parametrize("family", ["bloom", "mt5"])
+def test_offloaded_weights_are_brought_in(family: str, tmp_path: Path) -> None:
+    """`device_map` with weights on disk: scores and text are the whole model's, the fingerprint sees the weights."""
+    tiny, spread = offloaded(family, tmp_path)
     examples = [*ranked([("the river is wide", ("yes", "no maybe"))]), *generated(["the boat"])]
-    one = evaluate(whole, tiny.tokenizer, family, examples, "trained")
+    one = evaluate(*tiny, examples, "trained")
     other = evaluate(spread, tiny.tokenizer, family, examples, "trained")
     assert other[0].loglikelihoods == pytest.approx(one[0].loglikelihoods, abs=1e-4)
     assert other[1].prediction == one[1].prediction
-    assert model_fingerprint(spread) == model_fingerprint(whole)
+    assert model_fingerprint(spread) == model_fingerprint(spread)
+    assert model_fingerprint(spread) != model_fingerprint(offloaded(family, tmp_path / "another", seed=9)[1])
 
 
 def test_four_bit_weights_are_scored(tmp_path: Path) -> None:

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from mtft.errors import RunError
 from mtft.evaluation import Sample
 from mtft.evaluation.metrics import METRICS, chance_level, majority_share
-from mtft.evaluation.sample_columns import SampleRows
+from mtft.evaluation.sample_columns import SampleColumns, SampleRows
+from mtft.evaluation.sample_table import read_table, table_of, write_samples
 
 
 def sample(at: int, draw: random.Random) -> Sample:
@@ -84,3 +89,31 @@ def test_samples_without_choices_or_scores(samples: list[Sample]) -> None:
     assert rows.columns.choices.count(rows.rows).tolist() == [0] * 4
     assert rows.columns.n_targets.tolist() == [0] * 4
     assert list(rows.parts("model", "id"))[2][0] == ("m", "2")
+
+
+def test_tables_that_no_evaluation_wrote_are_a_message(samples: list[Sample], tmp_path: Path) -> None:
+    path, table = tmp_path / "samples.parquet", table_of(samples)
+    for wrong in (
+        table.drop_columns(["model"]),
+        table.set_column(0, "model", pa.array([[1]] * len(samples))),
+        table.set_column(table.column_names.index("choices"), "choices", pa.array(range(len(samples)))),
+    ):
+        pq.write_table(wrong, path)
+        with pytest.raises(RunError, match="a table that an evaluation wrote"):
+            read_table(path)
+    for text in ("{", "[1]", "3"):
+        write_samples(samples, path)
+        changed = read_table(path)
+        at = changed.column_names.index("scores")
+        with pytest.raises(RunError, match="must be JSON"):
+            SampleColumns(changed.set_column(at, "scores", pa.array([text] * len(samples)))).score("accuracy")
+
+
+def test_a_score_that_is_no_number_is_none(samples: list[Sample]) -> None:
+    table = table_of(samples)
+    texts = pa.array(['{"accuracy": "1"}', '{"accuracy": null}', '{"accuracy": 1}'] * 100)
+    found = SampleColumns(table.set_column(table.column_names.index("scores"), "scores", texts)).score(
+        "accuracy"
+    )
+    assert np.isnan(found[:2]).all()
+    assert found[2] == 1.0

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import string
+import unicodedata
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,3 +106,47 @@ def test_rouge_1_and_2_by_hand() -> None:
     both = rouge("a b c d", ("a b x y z", "d c b a"), "sw")
     assert both.rouge_1.f == 1.0
     assert both.rouge_2.f == pytest.approx(2 * 1 / (3 + 4))
+
+
+# --- MLQA's rules, said once more in another way
+
+ARTICLES = {
+    "en": "a an the", "es": "un una unos unas el la los las",
+    "de": "ein eine einen einem eines einer der die das den dem des", "vi": "của là cái chiếc những", "hi": "",
+}  # fmt: skip
+WORDS = [w for words in ARTICLES.values() for w in words.split()] + [
+    "Nil",
+    "nil.",
+    "río",
+    "नदी",
+    "x-y",
+    "$5",
+    "«an»",
+]
+TEXTS = st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join)
+
+
+def by_mlqa(text: str, language: str) -> list[str]:
+    """Tokens of a language with spaces: lower case, no punctuation, no articles."""
+    kept = "".join(
+        c for c in text.lower() if not unicodedata.category(c).startswith("P") and c not in string.punctuation
+    )
+    return [word for word in kept.split() if word not in ARTICLES[language].split()]
+
+
+@given(TEXTS, TEXTS, st.sampled_from(sorted(ARTICLES)))
+def test_languages_with_spaces_follow_mlqa(made: str, wanted: str, language: str) -> None:
+    one, two = by_mlqa(made, language), by_mlqa(wanted, language)
+    assert answer_tokens(made, language) == one
+    assert exact_match(made, [wanted], language) == float(one == two)
+    shared = sum((Counter(one) & Counter(two)).values())
+    if one and two:
+        precision, recall = shared / len(one), shared / len(two)
+        expected = 2 * precision * recall / (precision + recall) if shared else 0.0
+        assert token_f1(made, [wanted], language) == pytest.approx(expected)
+
+
+@given(st.text(alphabet=st.sampled_from("在年北京1 a，9b"), max_size=10))
+def test_chinese_is_segmented_as_in_mlqa(text: str) -> None:
+    kept = "".join(c for c in text.lower() if not unicodedata.category(c).startswith("P"))
+    assert answer_tokens(text, "zh") == re.findall(r"[\u4e00-\u9fa5]|[^\s\u4e00-\u9fa5]+", kept)

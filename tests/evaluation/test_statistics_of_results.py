@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from mtft.errors import RunError
 from mtft.evaluation import EvalCell, EvaluationResults, ModelInfo, Sample
 from mtft.evaluation.aggregate import Resampling, summarise, template_cells
 from mtft.evaluation.comparisons import items_won
@@ -278,3 +279,14 @@ def test_everything_comes_back_from_the_files_without_the_prompts(
         assert loaded.samples[0].inputs == ("p" if prompts else "")
         assert len(loaded.samples) == len(samples)
     assert list(EvaluationResults.load(tmp_path).samples) == samples
+
+
+def test_samples_read_without_prompts_are_not_written_over_those_with(
+    samples: list[Sample], tmp_path: Path
+) -> None:
+    results(samples).save(tmp_path)
+    bare = EvaluationResults.load(tmp_path, prompts=False)
+    for bad in (bare, bare.merge(results(answered("other", BASE)))):
+        with pytest.raises(RunError, match="must have their prompts"):
+            bad.save(tmp_path)
+    assert EvaluationResults.load(tmp_path).samples[0].inputs == "p"

@@ -95,9 +95,11 @@ def _rows(
         "max": values[-1],
         "n_templates": 5,
     }
+    summary |= {"q1": values[1], "q3": values[3], "consistency": 0.5 + 0.4 * rng.random()}
     summary |= {"low": median - half, "high": median + half, "n": 500, "n_groups": 100, "n_unscored": 2}
     summary |= {"chance": chance, "majority": chance, "seen": _seen(task, language)}
     summary["above_chance"] = chance is not None and median - half > chance
+    summary["indistinguishable"] = chance is not None and median - half <= chance <= median + half
     return cells, summary
 
 
@@ -106,7 +108,9 @@ def _comparison(base: Mapping[str, Any], tuned: Mapping[str, Any]) -> dict[str, 
     difference = tuned["median"] - base["median"]
     named = {name: tuned[name] for name in ("task", "language", "metric")}
     interval = {"low": difference - 0.07 * top, "high": difference + 0.07 * top}
-    return {**named, "a": "finetuned", "b": "base", "difference": difference, **interval, "p_value": 0.01}
+    counts = {"a_only": 31, "b_only": 12, "n": 100, "mcnemar_p": 0.005, "mcnemar_p_holm": 0.05}
+    tests = {"p_value": 0.01, "p_holm": 0.04 if abs(difference) > 0.07 * top else 0.3, **counts}
+    return {**named, "a": "finetuned", "b": "base", "difference": difference, **interval, **tests}
 
 
 def _control(base: Mapping[str, Any], tuned: Mapping[str, Any], rng: random.Random) -> dict[str, Any]:
@@ -134,6 +138,85 @@ def _averages(summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
             rule = "mean over tasks of the mean over languages of the median template"
             rows.append({**row, "high": mean + 0.02, "n_cells": len(found), "rule": rule})
     return rows
+
+
+def _transfer(summary: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    english = {(s["model"], s["task"]): s["median"] for s in summary if s["language"] == "en"}
+    rows = []
+    for s in summary:
+        start = english.get((s["model"], s["task"]))
+        if start is not None and s["language"] != "en":
+            gap, half = start - s["median"], (s["high"] - s["low"]) / 2
+            row = {k: s[k] for k in ("model", "task", "cluster", "metric", "language", "prompt_language")}
+            row |= {"english": start, "value": s["median"], "gap": gap}
+            rows.append({**row, "gap_low": gap - half, "gap_high": gap + half, "ratio": s["median"] / start})
+    return rows
+
+
+def _findings(summary: list[dict[str, Any]], rng: random.Random) -> dict[str, Any]:
+    """The optional lists: transfer, published scores, overlap, lengths, score functions, learning curve."""
+    place = ("task", "config", "language", "prompt_language", "metric")
+    tuned = [s for s in summary if s["model"] == "finetuned"]
+    published = [
+        {k: s[k] for k in place}
+        | {"template_statistic": "median", "model": "BLOOMZ-7.1B", "value": s["median"] + 0.05}
+        | {"n_items": 500, "citation": "Muennighoff et al. 2023, Table 13"}
+        | {"comparable": s["language"] != "zh", "reason": "16 of 504 items" if s["language"] == "zh" else ""}
+        for s in tuned
+        if s["task"] in ("xcopa", "xwinograd")
+    ]
+    contamination = [
+        {"task": s["task"], "config": s["config"], "language": s["language"], "n_items": 100}
+        | {"n_ngram": 4, "n_exact": 1, "n_item_group": 0, "n_any": 4}
+        | {
+            "models": {
+                m: {"score_all": s["median"], "score_clean": s["median"] - 0.01}
+                for m in ("base", "finetuned")
+            }
+        }
+        for s in tuned
+        if s["task"] == "americasnli" and s["language"] in ("es", "quy")
+    ]
+    lengths = [
+        {k: s[k] for k in (*place, "model")}
+        | {
+            "mean_prediction": 12.5,
+            "mean_target": 20.0,
+            "ratio": rng.uniform(0.3, 1.6),
+            "n_empty": 2,
+            "n": 100,
+        }
+        for s in summary
+        if s["metric"] == "chrf"
+    ]
+    functions = [
+        {k: s[k] for k in (*place, "model")}
+        | {"function": name, "value": s["median"] + rng.uniform(-0.05, 0.05)}
+        for s in tuned
+        if s["metric"] == "accuracy"
+        for name in ("sum", "token", "char", "byte", "pmi")
+    ]
+    curve = [
+        {
+            "model": "finetuned",
+            "step": step,
+            "task": s["task"],
+            "language": s["language"],
+            "metric": s["metric"],
+        }
+        | {"value": s["median"] * (0.5 + 0.5 * step / 200), "low": None, "high": None}
+        for s in tuned
+        for step in (50, 100, 150, 200)
+        if s["task"] in ("sib200", "nusax_mt")
+    ]
+    return {
+        "transfer": _transfer(summary),
+        "published": published,
+        "contamination": contamination,
+        "lengths": lengths,
+        "score_functions": functions,
+        "curve": curve,
+    }
 
 
 def build_results(seed: int = 0) -> dict[str, Any]:
@@ -187,6 +270,7 @@ def build_results(seed: int = 0) -> dict[str, Any]:
         "averages": _averages(summary),
         "comparisons": [_comparison(*pair) for pair in pairs],
         "controls": [_control(*pair, rng) for pair in choice],
+        **_findings(summary, random.Random(seed + 1)),
         "vocabulary_overlap": {
             a: {b: round(rng.random(), 3) for b in ("en", "es", "ar")} for a in ("th", "he", "tr")
         },
@@ -206,7 +290,11 @@ def build_results(seed: int = 0) -> dict[str, Any]:
                 for t in ("americasnli", "sib200", "nusax_senti", "xquad", "nusax_mt")
             ],
         },
-        "training": {"steps": 200, "loss": 2.31},
+        "training": {
+            "steps": 200,
+            "loss": 2.31,
+            "history": [{"step": n, "loss": 6.0 - n / 60 + 0.1 * (n % 3)} for n in range(10, 201, 10)],
+        },
         "problems": {
             "counts": [{"reason": "empty target", "task": "xquad", "where": "xquad.th.json", "count": 3}]
         },
@@ -240,6 +328,9 @@ def build_samples(results: Mapping[str, Any]) -> list[dict[str, Any]]:
                 | {
                     "choices": choices,
                     "loglikelihoods": [-1.25, -2.5] if choices else None,
+                    "prior_loglikelihoods": [-2.5, -3.25] if choices else None,
+                    "choice_tokens": [1, 2] if choices else None,
+                    "contamination": "ngram+exact" if number == 0 and cell["task"] == "americasnli" else "",
                     "prediction": prediction,
                 }
                 | {"target": "yes" if choices else text, "targets": ["yes"] if choices else [text]}

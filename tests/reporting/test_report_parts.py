@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from mtft.reporting.plots import axis_of
 
 from mtft.errors import RunError
 from mtft.reporting import Results, answer, write_report
@@ -20,7 +21,6 @@ from mtft.reporting.markdown import escaped
 from mtft.reporting.markup import el, identifier, text
 from mtft.reporting.mixture import mixture_tables
 from mtft.reporting.plain import tables_of
-from mtft.reporting.plots import axis_of
 from mtft.reporting.results import Comparison, Summary
 from mtft.reporting.samples import read_samples
 from mtft.reporting.wording import Scales

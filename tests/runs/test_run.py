@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,15 @@ def test_zero_shot_evaluation_of_a_run_repeats_its_scores(
 def test_an_unknown_hub_model_offline_is_one_readable_error(pocket: Path, tmp_path: Path) -> None:
     with pytest.raises(MtftError, match="folder or a Hub id"):
         evaluate_model(EvaluateArguments("nobody/nothing", str(pocket / "suite.yaml"), str(tmp_path / "out")))
+
+
+@pytest.mark.parametrize(("what", "rule"), [("tasks", "A task"), ("languages", "A language")])
+def test_what_the_suite_does_not_have_is_found_before_the_model(
+    what: str, rule: str, pocket: Path, tmp_path: Path
+) -> None:
+    arguments = EvaluateArguments("nobody/nothing", str(pocket / "suite.yaml"), str(tmp_path / "out"))
+    with pytest.raises(MtftError, match=f"{rule} to evaluate must be one of the suite's"):
+        evaluate_model(replace(arguments, **{what: ["nothing_like_it"]}))
 
 
 def test_a_study_puts_seeds_and_controls_together(flags: list[str], tmp_path: Path) -> None:

@@ -24,9 +24,10 @@ def majority_share(samples: Sequence[Sample]) -> float:
     flat, place = choices.flat(found.rows)
     right = choices.right[flat]
     owner = np.repeat(np.arange(len(found)), choices.count(found.rows))
-    kinds = int(choices.wording.max(initial=0)) + 1
     # A wording that a sample offers twice is one answer.
-    wordings = np.unique(owner[right] * kinds + choices.wording[flat[right]]) % kinds
+    wordings = (
+        np.unique(owner[right] * choices.n_wordings + choices.wording[flat[right]]) % choices.n_wordings
+    )
     return max(_commonest(wordings), _commonest(place[right])) / len(found)
 
 

@@ -1,0 +1,82 @@
+"""Several runs side by side: their results on shared cells, with paired tests on the same items."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mtft.evaluation import EvaluationResults
+from mtft.reporting import (
+    Joined,
+    ReportInput,
+    RunResults,
+    SampleFile,
+    find_results,
+    join_runs,
+    read_run,
+    run_names,
+)
+from mtft.reporting.inputs import SAMPLES, with_curve
+from mtft.reporting.records import CellKey
+
+
+def recomputed(place: Path) -> ReportInput:
+    """One run's results with all statistics made again from its scored examples.
+
+    Raises:
+        RunError: There are no results or examples, or they cannot be read.
+    """
+    path = find_results(place)
+    content = EvaluationResults.load(path.parent).as_dict()
+    return ReportInput(with_curve(content, path), (SampleFile(path.parent / SAMPLES),))
+
+
+def read_runs(places: Sequence[Path]) -> ReportInput:
+    """Several runs' results as one, compared pair by pair where all of them kept their scored examples.
+
+    Raises:
+        RunError: A run has no results, or the runs share no cells.
+    """
+    names = run_names(places)
+    inputs = [read_run(place) for place in places]
+    paths = [find_results(place) for place in places]
+    runs = [RunResults(*run) for run in zip(names, paths, (each.content for each in inputs), strict=True)]
+    joined = join_runs(runs)
+    if not all(each.samples for each in inputs):
+        return ReportInput(joined.content)
+    samples = [
+        replace(file, names=joined.names[at], left_out=joined.repeated[at])
+        for at, each in enumerate(inputs)
+        for file in each.samples
+    ]
+    return ReportInput({**joined.content, **_statistics(runs, joined)}, tuple(samples))
+
+
+def _statistics(runs: Sequence[RunResults], joined: Joined) -> dict[str, Any]:
+    """Averages and paired comparisons over the shared cells, from the runs' scored examples."""
+    loaded = [EvaluationResults.load(run.path.parent) for run in runs]
+    together = replace(
+        loaded[-1],
+        samples=tuple(
+            sample
+            for at, each in enumerate(loaded)
+            for sample in _renamed(each, joined.names[at], joined.repeated[at], joined.cells)
+        ),
+        cells=tuple({(c.task, c.config): c for each in loaded for c in each.cells}.values()),
+        extras={},
+    )
+    found = together.as_dict()
+    return {name: found[name] for name in ("averages", "comparisons")}
+
+
+def _renamed(
+    results: EvaluationResults, names: Mapping[str, str], repeated: frozenset[str], cells: frozenset[CellKey]
+) -> list[Any]:
+    places = {key[:4] for key in cells}
+    return [
+        replace(s, model=names.get(s.model, s.model))
+        for s in results.samples
+        if s.model not in repeated and (s.task, s.language, s.config, s.prompt_language) in places
+    ]
