@@ -93,7 +93,7 @@ def _judged(row: Summary, results: Results) -> Judged:
 
 def _beats_base(row: Summary, results: Results) -> bool | None:
     """By the paired interval where there is one, else by the cell's interval against the base's median."""
-    base = results.at(results.pretrained, row.key)
+    base = results.at(results.base_of(row.model), row.key)
     if base is None or base.median is None or row.median is None:
         return None
     paired = results.comparison(row.key, row.model, base.model)
@@ -137,7 +137,7 @@ def sentence(results: Results) -> str:
     if not total.cells:
         return "No held-out cell was scored, so this report cannot say whether the model generalises."
     parts = [
-        f"{won} of {measured} beat {what}"
+        f"{won:,} of {measured:,} beat {what}"
         for (won, measured), what in (
             (total.chance, "chance"),
             (total.base, "the base model"),
@@ -149,7 +149,7 @@ def sentence(results: Results) -> str:
         return f"{plural(total.cells, 'held-out cell')} had nothing to be compared with."
     won, measured = total.generalise
     verb = "generalises" if measured == 1 else "generalise"
-    return f"{won} of {plural(measured, 'held-out cell')} {verb}: {_listed(parts)}."
+    return f"{won:,} of {plural(measured, 'held-out cell')} {verb}: {_listed(parts)}."
 
 
 def _above_chance(results: Results) -> str:

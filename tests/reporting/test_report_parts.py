@@ -178,7 +178,7 @@ def test_markup_escapes_text_and_attributes_but_not_elements() -> None:
     assert el("td", "a < b", class_="num", hidden=False, dir=None) == '<td class="num">a &lt; b</td>'
     assert el("p", el("b", '"&"'), title='"x"') == '<p title="&quot;x&quot;"><b>&quot;&amp;&quot;</b></p>'
     assert text("a\x07b") == "a\ufffdb"
-    assert el("circle", r=1) == '<circle r="1"></circle>'
+    assert el("circle", r=1) == '<circle r="1"/>'
 
 
 def test_identifiers_differ_where_names_do() -> None:
