@@ -17,7 +17,7 @@ example, and scores with and without what was found; n-grams that recur are left
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -70,8 +70,10 @@ def _any(
 ) -> npt.NDArray[np.bool_]:
     """(items,) whether any hash of an item is found, those of the dataset's wording left out."""
     of_item = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
-    pairs = np.unique(np.stack([hashes, of_item.astype(np.uint64)]), axis=1)  # each once per item
-    own, counts = np.unique(pairs[0], return_counts=True)
+    order = np.argsort(hashes, kind="stable")  # items stay in order: the same hash of one item stands together
+    new = np.diff(hashes[order], prepend=0) != 0
+    new |= np.diff(of_item[order], prepend=-1) != 0
+    own, counts = np.unique(hashes[order][new], return_counts=True)
     if len(ends) >= LEAST_ITEMS:
         own = own[counts <= WORDING * len(ends)]
     own = own[found(own)]
@@ -101,7 +103,9 @@ def contamination_rows(cells: Iterable[TemplateCell], cell_of: CellOf) -> list[d
 def _cell_row(inside: Sequence[TemplateCell]) -> dict[str, Any]:
     flags: dict[str, str] = {}
     for cell in inside:
-        flags |= zip(cell.samples.column("id"), cell.samples.column("contamination"), strict=True)
+        for name, flag in zip(cell.samples.column("id"), cell.samples.column("contamination"), strict=True):
+            flags[name] = flags.get(name) or flag  # older samples have none
+    flagged = {name for name, flag in flags.items() if flag}
     columns: dict[tuple[str, str, str], list[TemplateCell]] = defaultdict(list)
     for cell in inside:
         columns[cell.model, cell.place.prompt_language, cell.place.metric].append(cell)
@@ -112,15 +116,15 @@ def _cell_row(inside: Sequence[TemplateCell]) -> dict[str, Any]:
         "language": place.language,
         "n_items": len(flags),
         **{f"n_{kind}": sum(kind in flag.split("+") for flag in flags.values()) for kind in KINDS},
-        "n_any": sum(map(bool, flags.values())),
-        "models": [_model_row(*key, templates) for key, templates in sorted(columns.items())],
+        "n_any": len(flagged),
+        "models": [_model_row(*key, templates, flagged) for key, templates in sorted(columns.items())],
     }
 
 
 def _model_row(
-    model: str, prompt_language: str, metric: str, templates: Sequence[TemplateCell]
+    model: str, prompt_language: str, metric: str, templates: Sequence[TemplateCell], flagged: Set[str]
 ) -> dict[str, Any]:
-    clean = [_clean(cell) for cell in templates]
+    clean = [_clean(cell, flagged) for cell in templates]
     return {
         "model": model,
         "prompt_language": prompt_language,
@@ -131,12 +135,12 @@ def _model_row(
     }
 
 
-def _clean(cell: TemplateCell) -> TemplateCell:
+def _clean(cell: TemplateCell, flagged: Set[str]) -> TemplateCell:
     """The cell without flagged items; a ranking without the queries that have one."""
-    items = cell.samples.codes("item_group" if cell.metric.by_query else "id")
-    flagged = cell.samples.codes("contamination") != cell.samples.code("contamination", "")
-    places = np.flatnonzero(~np.isin(items, items[flagged]))
-    return cell if len(places) == len(items) else cell.part(places)
+    names = np.array(cell.samples.column("id"), dtype=object)
+    items = cell.samples.codes("item_group") if cell.metric.by_query else names
+    places = np.flatnonzero(~np.isin(items, items[np.isin(names, list(flagged))]))
+    return cell if len(places) == len(names) else cell.part(places)
 
 
 def _median(cells: Iterable[TemplateCell]) -> float | None:

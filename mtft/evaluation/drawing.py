@@ -11,7 +11,7 @@ from mtft.evaluation.cells import Asked
 from mtft.evaluation.examples import EvalCell, EvalExample, Shortening
 from mtft.evaluation.fewshot import ShotPool
 from mtft.evaluation.scorers import SCORERS, unscorable_reason
-from mtft.mixing.text_hashes import text_columns, texts_of
+from mtft.mixing.row_texts import text_columns, texts_of
 from mtft.structured import Table
 from mtft.structured.linearize import as_table
 from mtft.tasks.division import Side, draw_groups, fraction

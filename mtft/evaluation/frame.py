@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mtft.errors import RunError, nearest
-from mtft.evaluation.output_cache import ITEM, OutputCache
 from mtft.evaluation.sample_table import SCHEMA, mapping_of
 
 if TYPE_CHECKING:
@@ -86,48 +85,6 @@ def load_results(
     table = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
     frame: pd.DataFrame = table.to_pandas(split_blocks=True, self_destruct=True)
     return frame
-
-
-def load_outputs(folder: Paths) -> pd.DataFrame:
-    """What a model has answered so far in an evaluation that still runs, or was killed: raw outputs, not yet scored.
-
-    Columns, those of text as categories: `key` (equal for identical requests), `model`, `step`, `task`, `dataset`,
-    `config`, `cluster`, `language`, `prompt_language`, `template`, `template_id`, `metric`, `id`, `item_group`; and,
-    not as categories, `loglikelihoods` (one per choice) or `text`. One row per example and metric with an answer.
-
-    Args:
-        folder: The evaluation's; its shards stand in `outputs`.
-
-    Raises:
-        RunError: There are none.
-    """
-    owners = sorted({path.parent for path in Path(folder).rglob("outputs/*/items-*.parquet")})
-    if not owners:
-        raise RunError(
-            "An evaluation's folder must hold outputs, which are kept while it runs.",
-            found="none",
-            where=folder,
-        )
-    tables = [_answered(OutputCache(owner.parent, owner.name)) for owner in owners]
-    frame: pd.DataFrame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
-    return frame
-
-
-def _answered(cache: OutputCache) -> pa.Table:
-    """What was asked and has its answer, with it."""
-    answers, items = cache.read(), cache.items()
-    items = items.filter(pc.is_in(items.column("key"), pa.array(list(answers), pa.string())))
-    found = [answers[key] for key in items.column("key").to_pylist()]
-    columns = {name: items.column(name) if name == "step" else _coded(items.column(name)) for name in ITEM}
-    lists = [each if isinstance(each, list) else None for each in found]
-    texts = [each if isinstance(each, str) else None for each in found]
-    return pa.table(
-        {
-            **columns,
-            "loglikelihoods": pa.array(lists, pa.list_(pa.float64())),
-            "text": pa.array(texts, pa.string()),
-        }
-    )
 
 
 def samples_of(path: Path) -> list[Path]:

@@ -8,9 +8,16 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from mtft.errors import RunError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +42,7 @@ class OutputCache:
     Every shard of finished work is one Parquet file, `<folder>/<fingerprint>/<process>-<number>-<random>.parquet`,
     with page checksums, written under another name and renamed; all processes' shards are read, so the number of
     processes may change in between. `items-<hash>.parquet` beside them says what was asked, so that together they
-    are a cube of raw outputs before any is scored: `mtft.evaluation.frame.load_outputs`.
+    are a cube of raw outputs before any is scored: `load_outputs`.
 
     Args:
         folder: Where; None keeps nothing.
@@ -109,3 +116,48 @@ class OutputCache:
             if owner != self.fingerprint:
                 raise ValueError(f"outputs of {owner or 'an unknown model'}, not of {self.fingerprint}")
             return file.read(schema.names).select(schema.names).replace_schema_metadata().cast(schema)
+
+
+def load_outputs(folder: str | os.PathLike[str]) -> pd.DataFrame:
+    """What a model has answered so far in an evaluation that still runs, or was killed: raw outputs, not yet scored.
+
+    Columns, those of text as categories: `key` (equal for identical requests), `model`, `step`, `task`, `dataset`,
+    `config`, `cluster`, `language`, `prompt_language`, `template`, `template_id`, `metric`, `id`, `item_group`; and,
+    not as categories, `loglikelihoods` (one per choice) or `text`. One row per example and metric with an answer.
+
+    Args:
+        folder: The evaluation's; its shards stand in `outputs`.
+
+    Raises:
+        RunError: There are none.
+    """
+    owners = sorted({path.parent for path in Path(folder).rglob("outputs/*/items-*.parquet")})
+    if not owners:
+        raise RunError(
+            "An evaluation's folder must hold outputs, which are kept while it runs.",
+            found="none",
+            where=folder,
+        )
+    tables = [_answered(OutputCache(owner.parent, owner.name)) for owner in owners]
+    frame: pd.DataFrame = pa.concat_tables(tables).unify_dictionaries().to_pandas()
+    return frame
+
+
+def _answered(cache: OutputCache) -> pa.Table:
+    """What was asked and has its answer, with it."""
+    answers, items = cache.read(), cache.items()
+    items = items.filter(pc.is_in(items.column("key"), pa.array(list(answers), pa.string())))
+    found = [answers[key] for key in items.column("key").to_pylist()]
+    columns = {
+        name: items.column(name) if name == "step" else items.column(name).dictionary_encode()
+        for name in ITEM
+    }
+    lists = [each if isinstance(each, list) else None for each in found]
+    texts = [each if isinstance(each, str) else None for each in found]
+    return pa.table(
+        {
+            **columns,
+            "loglikelihoods": pa.array(lists, pa.list_(pa.float64())),
+            "text": pa.array(texts, pa.string()),
+        }
+    )

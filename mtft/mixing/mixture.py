@@ -17,7 +17,8 @@ from mtft.mixing.describe import describe, emptied_cells
 from mtft.mixing.index import Lengths, MixtureIndex, UnitIndex
 from mtft.mixing.manifest import manifest
 from mtft.mixing.order import Order
-from mtft.mixing.overlap import OverlapIndex, overlap_index
+from mtft.mixing.overlap import OverlapIndex
+from mtft.mixing.overlap_build import overlap_index
 from mtft.mixing.proportions import Proportion, proportions
 from mtft.mixing.rates import Rates, Unit, quantised, shares
 from mtft.mixing.schedule import Integers

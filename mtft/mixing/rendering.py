@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from mtft.mixing.cells import MixtureTask
 from mtft.mixing.files import claimed, digest_of, replacing
 from mtft.mixing.fingerprints import Parts
+from mtft.mixing.row_texts import text_columns, texts_of
 from mtft.mixing.sampling import sampled
 from mtft.mixing.shard_writer import ShardWriter
 from mtft.mixing.shards import Shard, ShardSummary
-from mtft.mixing.text_hashes import text_columns, texts_of
 from mtft.tasks import Problems
 from mtft.tasks.task import PROMPTED
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 from pathlib import Path
 
-from mtft.errors import RunError
+from mtft.errors import MixtureError, RunError
 from mtft.mixing import OverlapIndex
 from mtft.runs.folder import RunFolder
+
+logger = logging.getLogger(__name__)
 
 
 def place_index(index: OverlapIndex, folder: RunFolder) -> None:
@@ -34,7 +37,7 @@ def find_index(model: str | Path, named: str | None = None) -> OverlapIndex | No
 
     Raises:
         RunError: The named file does not exist.
-        MixtureError: The file is no index of this version.
+        MixtureError: The named file is no index of this version; that of a run is then passed over with a warning.
     """
     if named is not None:
         if not Path(named).is_file():
@@ -46,7 +49,12 @@ def find_index(model: str | Path, named: str | None = None) -> OverlapIndex | No
             )
         return OverlapIndex(Path(named))
     places = (RunFolder(folder).overlap for folder in (Path(model), Path(model).parent))
-    return next((OverlapIndex(path) for path in places if path.is_file()), None)
+    found = next((path for path in places if path.is_file()), None)
+    try:
+        return None if found is None else OverlapIndex(found)
+    except MixtureError as error:
+        logger.warning("Items are not looked up in what the run trained on. %s", error)
+        return None
 
 
 def trained_step(model: str | Path) -> int | None:

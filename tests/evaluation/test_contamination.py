@@ -170,6 +170,10 @@ def test_scores_without_flags_are_the_summarys(tmp_path: Path) -> None:
     (summary,) = summarise(cells, Resampling(s.item_group for s in samples))
     assert row["models"][0]["score_all"] == row["models"][0]["score_clean"] == summary.interval.value
     assert row["n_any"] == 0
+    some = [replace(s, contamination="ngram" if s.id == samples[0].id else "") for s in samples]
+    older = [replace(s, model="older") for s in samples]  # scored before there were flags
+    (row,) = contamination_rows(template_cells([*some, *older]), {("mood", "en"): cells_of(examples)[0]})
+    assert [(m["model"], m["n_clean"]) for m in row["models"]] == [("model", 7), ("older", 7)]
     everything = [replace(s, contamination="ngram") for s in samples]
     (row,) = contamination_rows(template_cells(everything), {("mood", "en"): cells_of(examples)[0]})
     assert (row["n_any"], row["models"][0]["score_clean"], row["models"][0]["n_clean"]) == (8, None, 0)

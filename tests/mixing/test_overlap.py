@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from mtft.errors import MixtureError
-from mtft.mixing import Mixture, OverlapIndex, build_mixture, overlap
+from mtft.mixing import Mixture, OverlapIndex, build_mixture, overlap, overlap_build
 from mtft.mixing.division import groups_on_two_sides
 from mtft.mixing.text_hashes import text_hashes
 from tests.mixing.conftest import SPEC, World
@@ -70,7 +70,7 @@ def test_many_shards_and_ranges_give_what_one_would(mixed: Mixture, monkeypatch:
     assert len({shard.example(0).task for shard in mixed.built.shards}) == 2
     whole = sections(mixed.overlap())
     mixed.overlap().path.unlink()
-    monkeypatch.setattr(overlap, "SORTED_AT_ONCE", 7)
+    monkeypatch.setattr(overlap_build, "SORTED_AT_ONCE", 7)
     assert sections(mixed.overlap()) == whole
     rows = {
         (row.fields["text"],)

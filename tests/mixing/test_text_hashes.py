@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from mtft.mixing import text_hashes as module
-from mtft.mixing.text_hashes import CHARACTERS, WORDS, TextHashes, normalised, text_hashes, texts_of
+from mtft.mixing.row_texts import normalised, texts_of
+from mtft.mixing.text_hashes import CHARACTERS, WORDS, TextHashes, text_hashes
 
 GOLDEN = 17044582033204932003  # of SENTENCE; another number means that NORMALISATION must be raised
 SENTENCE = " ".join(f"word{n}" for n in range(WORDS))

@@ -46,6 +46,17 @@ def test_a_model_of_no_run_has_none(tmp_path: Path) -> None:
     assert find_index(tmp_path) is None
 
 
+def test_a_runs_index_of_another_version_is_passed_over(
+    index: OverlapIndex, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    place_index(index, run)
+    run.overlap.unlink()  # the cache's own stays
+    run.overlap.write_bytes(index.path.read_bytes().replace(b'"words": 13', b'"words": 12'))
+    assert find_index(run.path) is None
+    assert "rule" in caplog.text
+
+
 def test_a_named_index_goes_first_and_must_be_one(index: OverlapIndex, tmp_path: Path) -> None:
     found = find_index("bigscience/bloomz-560m", str(index.path))
     assert found is not None
