@@ -45,19 +45,26 @@ def is_dispatched(model: Any) -> bool:
 
 
 def has_fast_path(model: Any) -> bool:
-    """Whether our own scoring of BLOOM and mT5 can be used.
+    """Whether the parts of BLOOM and mT5 can be called one by one.
 
-    It calls parts of the model and multiplies by the head's weight: no virtual tokens stand before the prompt then, and
-    weights that are not at hand are not brought in.
+    No virtual tokens stand before the prompt then, and weights that are not at hand are not brought in.
     """
-    if has_virtual_tokens(model) or is_partitioned(model) or is_dispatched(model):
+    return _is_known(model) and not is_partitioned(model)
+
+
+def _is_known(model: Any) -> bool:
+    """Whether the model is BLOOM or mT5 on one device, without virtual tokens."""
+    if has_virtual_tokens(model) or is_dispatched(model):
         return False
     return getattr(unwrapped(model).config, "model_type", None) in FAST_FAMILIES
 
 
 def tree_model(model: Any) -> Any | None:
-    """The model, not wrapped, whose forward scores trees of choices with these weights; None where there is none."""
-    return with_trees(unwrapped(model)) if has_fast_path(model) else None
+    """The model, not wrapped, whose forward scores trees of choices with these weights; None where there is none.
+
+    Weights may be partitioned: it is called whole, and each module it calls gathers its own.
+    """
+    return with_trees(unwrapped(model)) if _is_known(model) else None
 
 
 def is_encoder_decoder(model: Any) -> bool:
