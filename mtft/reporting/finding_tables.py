@@ -38,9 +38,9 @@ def _ordered(results: Results, rows: Sequence[Any]) -> list[Any]:
 
 def _beside(results: Results, row: Keyed) -> float | None:
     """The finetuned model's median in a row's cell, whatever parts of the key the row leaves open."""
-    for key in results.keys:
-        same = (key.task, key.language, key.metric) == (row.task, row.language, row.metric)
-        if same and row.config in ("", key.config) and row.prompt_language in ("", key.prompt_language):
+    for key in results.keys_of(row.task, row.language):
+        near = row.config in ("", key.config) and row.prompt_language in ("", key.prompt_language)
+        if near and key.metric == row.metric:
             found = results.at(results.focus, key)
             return found.median if found is not None else None
     return None

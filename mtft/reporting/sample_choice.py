@@ -185,6 +185,8 @@ def _outcomes(opened: pq.ParquetFile) -> Numbers:
     if "scores" not in opened.schema_arrow.names:
         return found
     column = opened.read(columns=["scores"]).column("scores")
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
     if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
         column = pa.chunked_array([pa.array([_as_json(value) for value in column.to_pylist()], pa.string())])
     for metric in reversed(_JUDGED_BY):
