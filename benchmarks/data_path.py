@@ -6,12 +6,12 @@
 with 100 million rows together, somewhere far into the order. It holds if every prefix of the block is within two rows
 of its rate, and single positions, computed alone, agree.
 
-`build_vs_tokenizer`: a mixture's build from nothing (reading, rendering, writing, hashing, dividing) and the lengths
-of all its records, over the tokenizer's own `tokenizer(texts)` of the same prompts and targets in batches of the same
-size. The tokenizer has about 32k words and is trained here on the mixture's own text: with a data root every so-manieth
-cell of open_multilingual, else mini_xp3 of the micro-world. Both sides run in turn, the best of the rounds counts;
-with one process in processor seconds on one thread, with `--num_proc N` in seconds by the clock, the tokenizer on N
-threads. They are equal if every length is.
+`build_vs_tokenizer`: a mixture's build from nothing (reading, rendering, writing, hashing, dividing), its overlap
+index and the lengths of all its records, over the tokenizer's own `tokenizer(texts)` of the same prompts and targets in
+batches of the same size. The tokenizer has about 32k words and is trained here on the mixture's own text: with a data
+root every so-manieth cell of open_multilingual, else mini_xp3 of the micro-world. Both sides run in turn, the best of
+the rounds counts; with one process in processor seconds on one thread, with `--num_proc N` in seconds by the clock, the
+tokenizer on N threads. They are equal if every length is.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.claims import Claim
 from benchmarks.training_data import tell
 from mtft.encoding import Seq2SeqEncoder, train_tokenizer
-from mtft.mixing import BuiltMixture, MixtureCells, MixtureSpec, build_mixture
+from mtft.mixing import BuiltMixture, Mixture, MixtureCells, MixtureSpec, build_mixture
 from mtft.mixing.order import Order
 from mtft.mixing.rates import quantised
 from mtft.prompting import TemplateCollection
@@ -118,7 +118,7 @@ def build_claim(data_root: str | None, every: int, vocab_size: int, rounds: int,
     def built(folder: str, measure: Seq2SeqEncoder | None) -> BuiltMixture:
         made = build_mixture(spec, cells, sources, folder, num_proc=num_proc)
         if measure is not None:
-            made.index(measure.measure, num_proc=num_proc)
+            Mixture(made, made.index(measure.measure, num_proc=num_proc)).overlap()
         return made
 
     with tempfile.TemporaryDirectory() as folder:

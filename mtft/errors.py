@@ -5,6 +5,7 @@ MtftError
 ├── TemplateError   a prompt template, or a row it cannot render
 ├── StructureError  a table, triples or a meaning representation
 ├── TaskError       a task card, a data file or a row of it
+│   └── SourceError a data folder or a Hub dataset that cannot be reached
 ├── MixtureError    a mixture's specification or its build
 ├── ConfigError     command-line arguments, recipes, settings
 ├── SuiteError      an evaluation suite, or a scorer
@@ -56,6 +57,10 @@ class StructureError(MtftError):
 
 class TaskError(MtftError):
     """A task card, a data file or one of its rows breaks a rule."""
+
+
+class SourceError(TaskError):
+    """What a task's rows are read from cannot be reached: other tasks may still be evaluated."""
 
 
 class MixtureError(MtftError):

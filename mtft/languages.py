@@ -10,6 +10,7 @@ Source: ISO 639-1, ISO 639-3 and ISO 15924; aliases as FLORES-200, AfriSenti, Nu
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -115,6 +116,9 @@ _SCRIPT_NAMES = {
     "Tfng": "Tifinagh script",
 }
 _SCRIPT = re.compile(r"^[A-Z][a-z]{3}$")
+_PRIVATE = re.compile(
+    r"^q[a-t][a-z]$"
+)  # ISO 639-2 leaves these to their users; the micro-world's languages have them
 
 
 @lru_cache
@@ -189,3 +193,30 @@ def _unknown(name: str) -> TaskError:
         found=f"`{name}`",
         remedy=f"It is written `{alias}` here." if alias else nearest(name.lower(), [*_known(), *_aliases()]),
     )
+
+
+# Source: BLOOM's model card (bigscience/bloom), its 46 natural languages; mC4: Xue et
+# al. 2021, "mT5", arXiv 2010.11934, table 6 (101 languages, Chinese in both scripts).
+_BLOOM = """
+ak ar as bm bn ca en es eu fon fr gu hi id ig ki kn lg ln ml mr ne nso ny or pa pt rn rw sn st sw ta te tn ts tum tw ur
+vi wo xh yo zh zh_Hant zu
+"""
+_MC4 = """
+af am ar az be bg bn ca ceb co cs cy da de el en eo es et eu fa fi fil fr fy ga gd gl gu ha haw he hi hmn ht hu hy id
+ig is it ja jv ka kk km kn ko ku ky la lb lo lt lv mg mi mk ml mn mr ms mt my ne nl no ny pa pl ps pt ro ru sd si sk sl
+sm sn so sq sr st su sv sw ta te tg th tr uk ur uz vi xh yi yo zh zh_Hant zu
+"""
+PRETRAINED = {"bloom": frozenset(_BLOOM.split()), "mc4": frozenset(_MC4.split())}
+
+
+def pretrained_codes(names: Iterable[str]) -> frozenset[str]:
+    """Codes, `all` among them, and the names of pretraining corpora (`bloom`, `mc4`), as codes.
+
+    Raises:
+        TaskError: A name is neither.
+    """
+    found: set[str] = set()
+    for name in names:
+        own = name == "all" or _PRIVATE.match(name)
+        found |= PRETRAINED.get(name) or {name if own else canonical(name)}
+    return frozenset(found)

@@ -56,3 +56,13 @@ def test_another_script_is_named_in_words() -> None:
     assert languages.get("zh_Hant").name == "Chinese (traditional characters)"
     assert languages.get("az_Arab").name == "Azerbaijani (Arabic script)"
     assert languages.get("am_Zzzz").name == "Amharic (Zzzz)"
+
+
+def test_pretraining_corpora_stand_for_their_languages() -> None:
+    assert {"sw", "zh_Hant", "eu"} <= languages.pretrained_codes(["bloom"])
+    assert not {"th", "de", "ru"} & languages.pretrained_codes(["bloom"])  # XCOPA's `th` is none of BLOOM's
+    assert languages.pretrained_codes(["mc4"]) >= {"th", "de", "ru"}
+    assert "quy" not in languages.pretrained_codes(["mc4", "bloom"])
+    assert languages.pretrained_codes(["jp", "all"]) == {"ja", "all"}
+    assert all(languages.canonical(code) == code for codes in languages.PRETRAINED.values() for code in codes)
+    assert (len(languages.PRETRAINED["bloom"]), len(languages.PRETRAINED["mc4"])) == (46, 102)

@@ -27,7 +27,7 @@ app = typer.Typer(
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(mixture.app, name="mixture")
-app.command("eval")(evaluate.evaluate)
+app.add_typer(evaluate.app, name="eval")
 app.command()(predict.predict)
 app.add_typer(model.app, name="model")
 app.command()(report.report)

@@ -207,12 +207,14 @@ def build(
     spec = MixtureSpec.load(name).with_over_long(over_long, "--over_long")
     cells = spec.resolve(index_of(prompts), collection_of(prompts))
     built = _build(spec, cells, data_root, cache_dir, strict=strict, progress=not as_json, online=online)
-    manifest = Mixture(built, built.index(_measure(model))).manifest()
+    mixture = Mixture(built, built.index(_measure(model)))
+    manifest, overlap = mixture.manifest(), mixture.overlap()
     if as_json:
-        say_json(manifest)
+        say_json({**manifest, "overlap": {**overlap.describe(), "path": str(overlap.path)}})
         return
     rows, examples = manifest["rows"], manifest["examples"]
     say(f"{rows:,} rows, {examples:,} prompted, in {len(built.shards)} cells: {built.folder}")
+    say(f"overlap index of {sum(overlap.counts.values()):,} hashes: {overlap.path}")
     _say_counts({"truncated": manifest["truncated"]} if manifest["truncated"] else {})
     _say_counts(manifest["dropped"])
     _note_problems(built.problems.as_dict())

@@ -10,8 +10,9 @@ import torch
 from mtft.cli.questions import Question
 from mtft.evaluation.generation import Generator
 from mtft.evaluation.likelihood import LikelihoodEngine
-from mtft.evaluation.protocols import ProtocolEncoder, find_protocol
+from mtft.evaluation.protocols import ProtocolEncoder, find_protocol, input_limit
 from mtft.evaluation.requests import GenerationRequest, RankRequest, encode_generation, encode_rank
+from mtft.evaluation.runnable import pad_and_eos
 from mtft.modeling import load_model
 
 TOO_LONG = "input_too_long"
@@ -37,8 +38,9 @@ class Predictor:
         model = model.to(device)
         encoder_decoder = bool(model.config.is_encoder_decoder)
         self._encoder = ProtocolEncoder(self._protocol, self._tokenizer, encoder_decoder=encoder_decoder)
+        self._limit = input_limit(self._protocol, None, model, self._tokenizer)
         self._max_new_tokens = max_new_tokens
-        pad, eos = self._tokenizer.pad_token_id, self._tokenizer.eos_token_id
+        pad, eos = pad_and_eos(self._tokenizer)
         self._ranker = LikelihoodEngine(model, pad, batch_tokens=batch_tokens)
         self._generator = Generator(model, pad, eos, batch_tokens=batch_tokens)
 
@@ -66,7 +68,7 @@ class Predictor:
         return row if row["prediction"] is not None else row | {"unscored_reason": TOO_LONG}
 
     def _fits(self, ids: Sequence[int]) -> bool:
-        return len(ids) <= self._protocol.max_input_tokens
+        return len(ids) <= self._limit
 
     def _generated(self, texts: Sequence[str]) -> dict[str, str]:
         requests = [GenerationRequest(text, self._max_new_tokens) for text in dict.fromkeys(texts)]
@@ -75,9 +77,9 @@ class Predictor:
         answers: dict[str, str] = {}
         for batch in self._generator.batches(items):
             for item, ids in zip(batch, self._generator.generate(batch), strict=True):
-                answers[texts_of[item.key]] = str(
-                    self._tokenizer.decode(ids, skip_special_tokens=True)
-                ).strip()
+                if ids is not None:
+                    text = str(self._tokenizer.decode(ids, skip_special_tokens=True))
+                    answers[texts_of[item.key]] = text.strip()
         return answers
 
     def _ranked(

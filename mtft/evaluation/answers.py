@@ -2,8 +2,8 @@
 
 Source: Lewis et al. 2020, "MLQA: Evaluating Cross-lingual Extractive Question Answering", arXiv 1910.07475,
 section 4 (language-specific articles, all Unicode punctuation, mixed segmentation of Chinese), over the
-rules of Rajpurkar et al. 2016, "SQuAD", arXiv 1606.05250. Beyond it: texts are composed (NFC) first, and the
-other scripts that write no spaces are segmented like Chinese.
+rules of Rajpurkar et al. 2016, "SQuAD", arXiv 1606.05250. Beyond it: texts are composed (NFC) first, the
+other scripts that write no spaces are segmented like Chinese, and two texts without tokens agree.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
+from mtft.evaluation.segmentation import segmented
+
 _ARTICLES = {
     "en": r"\b(?:a|an|the)\b",
     "es": r"\b(?:un|una|unos|unas|el|la|los|las)\b",
@@ -20,8 +22,6 @@ _ARTICLES = {
     "vi": r"\b(?:của|là|cái|chiếc|những)\b",
     "ar": "ال",  # written as part of the word
 }
-# Names of the characters whose scripts put no spaces between words.
-_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO ", "KHMER", "MYANMAR", "TIBETAN")
 
 
 def normalised(text: str, language: str) -> str:
@@ -41,23 +41,16 @@ def answer_tokens(text: str, language: str) -> list[str]:
 
     Example: `answer_tokens("在1990年", "zh")` is `["在", "1990", "年"]`.
     """
-    tokens: list[str] = []
-    for word in normalised(text, language).split():
-        fresh = True  # whether the next character of a spaced script begins a token
-        for character in word:
-            mark = unicodedata.category(character)[0] == "M"
-            alone = not mark and unicodedata.name(character, "").startswith(_UNSPACED)
-            if alone or (fresh and not (mark and tokens)):
-                tokens.append(character)
-            else:
-                tokens[-1] += character
-            fresh = alone or (fresh and mark)
-    return tokens
+    return segmented(normalised(text, language))
 
 
 def exact_match(prediction: str, references: Sequence[str], language: str) -> float:
-    """1 when the prediction equals a reference after normalisation, else 0."""
-    return float(any(normalised(prediction, language) == normalised(r, language) for r in references))
+    """1 when the prediction's tokens are those of a reference, else 0.
+
+    Tokens, as in MLQA: a space within Chinese is no difference.
+    """
+    made = answer_tokens(prediction, language)
+    return float(any(made == answer_tokens(r, language) for r in references))
 
 
 def token_f1(prediction: str, references: Sequence[str], language: str) -> float:

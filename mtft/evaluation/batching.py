@@ -46,6 +46,32 @@ def batches(
     return made
 
 
+def packed(
+    items: Iterable[Item],
+    size: Callable[[Item], int],
+    order: Callable[[Item], tuple[object, ...]],
+    tokens: int,
+) -> list[list[Item]]:
+    """Items in batches without padding, the largest first, so that memory runs out at the first batch or not at all.
+
+    Args:
+        items: Any number, over all tasks.
+        size: Tokens of an item.
+        order: What puts items of one size side by side; the key decides what it leaves open.
+        tokens: Budget of a batch; one item may exceed it alone.
+    """
+    made: list[list[Item]] = []
+    filled = 0
+    for item in sorted(items, key=lambda item: (size(item), *order(item), item.key), reverse=True):
+        cost = size(item)
+        if not made or filled + cost > tokens:
+            made.append([])
+            filled = 0
+        made[-1].append(item)
+        filled += cost
+    return made
+
+
 def padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Ids (rows, longest) int64 padded on the right with `pad`, and their mask (rows, longest) int64.
 
@@ -56,3 +82,12 @@ def padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tup
     lengths = torch.tensor([len(row) for row in rows])
     mask = (torch.arange(longest)[None, :] < lengths[:, None]).long()
     return ids.reshape(len(rows), longest).to(device), mask.to(device)
+
+
+def left_padded(rows: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Like `padded`, on the left: all rows end together.
+
+    Example: [[5, 6, 7], [8]] with pad 0 gives [[5, 6, 7], [0, 0, 8]] and [[1, 1, 1], [0, 0, 1]].
+    """
+    ids, mask = padded([row[::-1] for row in rows], pad, device)
+    return ids.flip(1), mask.flip(1)

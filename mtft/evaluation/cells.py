@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mtft.errors import SuiteError, nearest
+from mtft.evaluation.answering import PLAIN, Answering
 from mtft.evaluation.examples import EvalCell, Seen
 from mtft.evaluation.fewshot import NONE, Shots
 from mtft.evaluation.scorers import find_scorer
+from mtft.evaluation.trained_on import TrainedOn
 from mtft.mixing.cells import languages_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ class Wishes(Protocol):
     def prompt_languages(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
     def metrics(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def protocol(self) -> str | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,9 @@ class Asked:
         metrics: Scorers; none named: the card's.
         max_items: Most items; None for all.
         shots: What stands before each prompt.
+        answering: How answers are made and ranked.
+        protocol: Scoring protocol; none named: the suite's.
+        splits: Published splits taken whole; none named: the suite's side.
     """
 
     task: Task
@@ -54,6 +61,9 @@ class Asked:
     metrics: tuple[str, ...] = ()
     max_items: int | None = None
     shots: Shots = NONE
+    answering: Answering = PLAIN
+    protocol: str = ""
+    splits: tuple[str, ...] = ()
 
 
 def asked_of_task(
@@ -83,7 +93,10 @@ def asked_of_task(
     kept = [task for task in tasks if not set(languages_of(task)) & set(entry.exclude_languages)]
     if not kept:
         raise SuiteError("A listed task must keep a language.", found="none", where=f"{where}: {entry.task}")
-    return [Asked(task, tuple(task.templates) or (None,), entry.metrics, max_items) for task in kept]
+    return [
+        Asked(task, tuple(task.templates) or (None,), entry.metrics, max_items, protocol=entry.protocol or "")
+        for task in kept
+    ]
 
 
 def asked_of_mixture(
@@ -122,30 +135,40 @@ def _spread(tasks: Sequence[Task], most: int | None) -> list[Task]:
     return chosen
 
 
-def seen_in_training(task: Task, trained: MixtureCells | None) -> Seen:
+def seen_in_training(task: Task, trained: TrainedOn | None) -> Seen:
     """Whether the mixture trains on a cell, else what is new in it: the cluster, a language, or only the
     pair.
     """
     if trained is None:
         return "unknown"
-    cells = [cell.task for cell in trained.train]
-    if task.key in {t.key for t in cells}:
+    if task.key in trained.keys:
         return "seen"
-    if task.cluster not in {t.cluster for t in cells}:
+    if task.cluster not in trained.clusters:
         return "held_out_cluster"
-    spoken = {code for t in cells for code in languages_of(t)}
-    return "held_out_pair" if set(languages_of(task)) <= spoken else "held_out_language"
+    return "held_out_pair" if set(languages_of(task)) <= trained.languages else "held_out_language"
 
 
-def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection[str]) -> EvalCell:
-    """What is known of a cell before any of its rows is read."""
+def eval_cell(asked: Asked, trained: TrainedOn | None, pretrained: Collection[str] | None) -> EvalCell:
+    """What is known of a cell before any of its rows is read.
+
+    Args:
+        asked: The cell.
+        trained: What the model was finetuned on; None where that is not known.
+        pretrained: Codes of the languages it was pretrained on, or `all`; None where they are not known.
+
+    Raises:
+        SuiteError: A scorer is unknown, or answers must be longer than they may be.
+    """
     task, card = asked.task, asked.task.card
-    cells = [cell.task for cell in trained.train] if trained is not None else []
     info = card.language_info(task.config)
-    if task.language in {code for t in cells for code in languages_of(t)}:
+    if trained is not None and task.language in trained.languages:
         status = "trained"
+    elif pretrained is None:
+        status = ""
     else:
         status = "pretrained_only" if {task.language, "all"} & set(pretrained) else "unseen"
+    max_new_tokens = card.max_new_tokens or MAX_NEW_TOKENS
+    asked.answering.check_length(max_new_tokens, task.key)
     return EvalCell(
         task=task.name,
         config=task.config,
@@ -153,14 +176,18 @@ def eval_cell(asked: Asked, trained: MixtureCells | None, pretrained: Collection
         language=task.language,
         seen=seen_in_training(task, trained),
         metrics=_metrics(asked),
-        max_new_tokens=card.max_new_tokens or MAX_NEW_TOKENS,
+        max_new_tokens=max_new_tokens,
         title=card.title or task.name,
         licence=card.licence,
-        cluster_trained=task.cluster in {t.cluster for t in cells},
+        cluster_trained=trained is not None and task.cluster in trained.clusters,
         language_status=status,
         language_name=info.name,
         script=info.script,
         shots=asked.shots.count,
+        min_new_tokens=asked.answering.min_new_tokens,
+        score_function=asked.answering.score_function,
+        score_functions=asked.answering.score_functions,
+        protocol=asked.protocol,
     )
 
 

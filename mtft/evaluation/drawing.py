@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from mtft.errors import StructureError
+from mtft.errors import SourceError, StructureError
 from mtft.evaluation.cells import Asked
-from mtft.evaluation.examples import EvalCell, EvalExample
+from mtft.evaluation.examples import EvalCell, EvalExample, Shortening
 from mtft.evaluation.fewshot import ShotPool
 from mtft.evaluation.scorers import SCORERS, unscorable_reason
+from mtft.mixing.row_texts import text_columns, texts_of
 from mtft.structured import Table
 from mtft.structured.linearize import as_table
 from mtft.tasks.division import Side, draw_groups, fraction
@@ -17,8 +19,11 @@ from mtft.tasks.records import Row
 from mtft.tasks.task import PROMPTED
 
 if TYPE_CHECKING:
-    from mtft.tasks import Problems, Sources
+    from mtft.prompting import Template
+    from mtft.tasks import Problems, Sources, Task
 
+
+logger = logging.getLogger(__name__)
 
 TABLE_COLUMN = "table"
 
@@ -40,6 +45,29 @@ def drawn(rows: Iterable[Row], count: int | None, *, whole_groups: bool = False)
     return ordered[:count]
 
 
+def reachable_examples(
+    cells: Iterable[tuple[Asked, EvalCell]], side: Side, sources: Sources, problems: Problems, *, seed: int
+) -> list[EvalExample]:
+    """The examples of all cells; one whose rows cannot be reached is counted in `problems` and named in the log.
+
+    Raises:
+        SourceError: The rows of none can be reached.
+        SuiteError: There are no rows to take shots from.
+    """
+    found: list[EvalExample] = []
+    missing: list[SourceError] = []
+    for asked, cell in cells:
+        try:
+            found += cell_examples(asked, cell, side, sources, problems, seed=seed)
+        except SourceError as error:
+            logger.warning("%s is not evaluated: %s", asked.task.key, error)
+            problems.add("unreachable_source", cell.task, cell.config, str(error))
+            missing.append(error)
+    if missing and not found:
+        raise missing[0]
+    return found
+
+
 def cell_examples(
     asked: Asked, cell: EvalCell, side: Side, sources: Sources, problems: Problems, *, seed: int
 ) -> list[EvalExample]:
@@ -52,16 +80,23 @@ def cell_examples(
         SuiteError: There are no rows to take shots from.
     """
     task = asked.task
-    rows = drawn(task.rows(side, sources, problems), asked.max_items, whole_groups=cell.metrics == ("ndcg",))
+    found_rows = (
+        task.split_rows(asked.splits, sources, problems)
+        if asked.splits
+        else task.rows(side, sources, problems)
+    )
+    rows = drawn(found_rows, asked.max_items, whole_groups="ndcg" in cell.metrics)
     if not rows and cell.seen == "seen":
         problems.note("empty_cell", task.name, task.config)  # such as word lists, which only train
     elif not rows:
         problems.add("empty_cell", task.name, task.config, f"no {side} rows in {task.language}")
     pool = ShotPool(task, asked.shots, sources, problems, seed) if rows and asked.shots.count else None
+    columns = text_columns(task)
+    texts = [texts_of(row.fields, columns) for row in rows]  # shared by all templates
     found = []
     for template in asked.templates:
         name = template.name if template is not None else PROMPTED
-        for row in rows:
+        for row, own in zip(rows, texts, strict=True):
             table = _table_of(row, cell, problems)
             example = task.render(row, template, problems, seed)
             if example is None:
@@ -70,8 +105,17 @@ def cell_examples(
                 if reason := unscorable_reason(example, SCORERS[metric], table):
                     problems.add("unscorable", task.name, row.where, f"{reason} (template `{name}`)")
             shots = pool.of(example, template) if pool else ()
-            found.append(EvalExample(example, name, cell, table, shots, _slices_of(row, task.card.slices)))
+            slices = _slices_of(row, task.card.slices)
+            shortening = _shortening(task, row, template, seed)
+            found.append(EvalExample(example, name, cell, table, shots, slices, shortening, texts=own))
     return found
+
+
+def _shortening(task: Task, row: Row, template: Template | None, seed: int) -> Shortening | None:
+    """How the row's prompt can lose a part of its column; None where the card names none for the template."""
+    if template is None or task.truncatable(template) is None:
+        return None
+    return Shortening(task, row, template, seed)
 
 
 def _slices_of(row: Row, columns: Iterable[str]) -> dict[str, str]:

@@ -4,69 +4,31 @@ batches.
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
-from accelerate import PartialState
-from accelerate.utils import gather_object
 from transformers import PreTrainedTokenizerBase
 
 from mtft.errors import ModelError
 from mtft.evaluation.backbones import is_encoder_decoder, scoring_mode, unwrapped
 from mtft.evaluation.examples import EvalExample, Sample
 from mtft.evaluation.fewshot import Prompt, fitted_prompts
-from mtft.evaluation.fingerprints import model_fingerprint
-from mtft.evaluation.generation import Generator
+from mtft.evaluation.generation import GenerationBackend
 from mtft.evaluation.judgement import Unscorable
-from mtft.evaluation.likelihood import LikelihoodEngine
-from mtft.evaluation.output_cache import Answer, OutputCache
-from mtft.evaluation.protocols import ProtocolEncoder, find_protocol
-from mtft.evaluation.requests import (
-    GenerationIds,
-    GenerationRequest,
-    RankIds,
-    RankRequest,
-    encode_generation,
-    encode_rank,
+from mtft.evaluation.output_cache import Answer, Item
+from mtft.evaluation.protocols import (
+    PROTOCOLS,
+    ProtocolEncoder,
+    find_protocol,
+    input_limit,
+    note_precision,
 )
+from mtft.evaluation.requests import GenerationRequest, RankRequest
+from mtft.evaluation.runner import EngineSettings, Job, Progress, Runner
+from mtft.evaluation.score_function_rows import ranked_by
+from mtft.evaluation.score_functions import score_values
 from mtft.evaluation.scorers import SCORERS, judge
-from mtft.evaluation.self_check import check_engine
-
-# (finished requests, all requests) of this process
-Progress = Callable[[int, int], None]
-CHUNK_SECONDS = 20.0
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """How an evaluation runs; none of it changes a score by more than rounding.
-
-    Attributes:
-        batch_tokens: Tokens per batch, padding included.
-        max_input_tokens: Longer prompts are unscored; None takes the protocol's limit.
-        self_check: Compare the fast scoring with the naive one on so many examples per task.
-        cache_folder: Where outputs are kept for a killed evaluation; None for nowhere.
-    """
-
-    batch_tokens: int = 8192
-    max_input_tokens: int | None = None
-    self_check: int = 0
-    cache_folder: Path | None = None
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One example under one scorer."""
-
-    example: EvalExample
-    metric: str
-    prompt: Prompt
-    request: RankRequest | GenerationRequest
 
 
 def evaluate(
@@ -78,7 +40,9 @@ def evaluate(
     settings: EngineSettings | None = None,
     *,
     model_name: str = "model",
+    step: int | None = None,
     progress: Progress | None = None,
+    generator: GenerationBackend | None = None,
 ) -> list[Sample]:
     """One sample per example and scorer of its cell, in the order of the examples, in every process.
 
@@ -89,37 +53,63 @@ def evaluate(
         tokenizer: The model's.
         family: As `mtft.modeling.load_model` says it; chooses the protocol where none is named.
         examples: From `Suite.examples`.
-        protocol: Name of a scoring protocol.
+        protocol: Name of a scoring protocol, for the cells that have none of their own.
         settings: How to run.
         model_name: What the report calls the model.
+        step: The model's step of training, where known.
         progress: Called after each batch.
+        generator: Generates in place of the model.
 
     Raises:
         SuiteError: The protocol is unknown.
-        ModelError: mT5 in float16 (its scores are wrong), or a self-check failed.
+        ModelError: mT5 in float16 (its scores are wrong), a tokenizer that does not fit the model, or a self-check
+            failed.
     """
     settings = settings or EngineSettings()
-    encoder = ProtocolEncoder(
-        find_protocol(protocol, family), tokenizer, encoder_decoder=is_encoder_decoder(model)
-    )
+    find_protocol(protocol, family)
     _check_precision(model, family)
-    limit = settings.max_input_tokens or encoder.protocol.max_input_tokens
+    names = [find_protocol(e.cell.protocol or protocol, family).name for e in examples]
+    parts = {}
+    for name in dict.fromkeys(names):
+        asked = [example for example, its in zip(examples, names, strict=True) if its == name]
+        encoder = ProtocolEncoder(PROTOCOLS[name], tokenizer, encoder_decoder=is_encoder_decoder(model))
+        parts[name] = iter(_under(encoder, model, asked, settings, model_name, step, progress, generator))
+    return [next(parts[name]) for e, name in zip(examples, names, strict=True) for _ in e.cell.metrics]
+
+
+def _under(
+    encoder: ProtocolEncoder,
+    model: Any,
+    examples: Sequence[EvalExample],
+    settings: EngineSettings,
+    model_name: str,
+    step: int | None,
+    progress: Progress | None,
+    generator: GenerationBackend | None,
+) -> list[Sample]:
+    """The samples of examples that share a protocol, in order."""
+    protocol = encoder.protocol
+    note_precision(protocol, str(getattr(unwrapped(model), "dtype", "")).removeprefix("torch."))
+    limit = input_limit(protocol, settings.max_input_tokens, unwrapped(model), encoder.tokenizer)
     jobs = _jobs(examples, fitted_prompts(examples, encoder, limit))
-    n_tasks = len({example.cell.task for example in examples})
-    settings = replace(settings, self_check=settings.self_check * n_tasks)
     with scoring_mode(model):
-        runner = _Runner(model, encoder, settings, limit, progress)
-        answers = runner.run({job.request.key: job.request for job in jobs})
-    reasons = runner.reasons
+        runner = Runner(model, encoder, settings, limit, progress, generator)
+        answers = runner.run(
+            jobs, [_item(job, model_name, step) for job in jobs] if settings.cache_folder else []
+        )
+    lost = runner.cut.lost
     _prepare(jobs, answers)
     return [
         sample_of(
             job.example,
             job.metric,
             answers.get(job.request.key),
-            reasons.get(job.request.key, ""),
+            job.problem or runner.reasons.get(job.request.key, ""),
             model_name,
-            job.prompt,
+            job.prompt._replace(cut_tokens=lost.get(job.request.key, job.prompt.cut_tokens)),
+            tokens=runner.tokens.get(job.request.key, ()),
+            priors=answers.get(runner.priors.get(job.request.key, "")) if job.wants_prior else None,
+            step=step,
         )
         for job in jobs
     ]
@@ -135,16 +125,37 @@ def _check_precision(model: Any, family: str) -> None:
         )
 
 
-def _jobs(examples: Iterable[EvalExample], prompts: Iterable[Prompt]) -> list[_Job]:
+def _jobs(examples: Iterable[EvalExample], prompts: Iterable[Prompt]) -> list[Job]:
     """Every example under every scorer of its cell."""
     return [
-        _Job(example, metric, prompt, _request(example, prompt.text, metric))
+        Job(example, metric, prompt, _request(example, prompt.text, metric))
         for example, prompt in zip(examples, prompts, strict=True)
         for metric in example.cell.metrics
     ]
 
 
-def _prepare(jobs: Sequence[_Job], answers: Mapping[str, Answer]) -> None:
+def _item(job: Job, model: str, step: int | None) -> Item:
+    """What a request is asked for, in the order of `output_cache.ITEM`."""
+    example, cell = job.example.example, job.example.cell
+    return (
+        job.request.key,
+        model,
+        -1 if step is None else step,
+        cell.task,
+        example.dataset,
+        cell.config,
+        cell.cluster,
+        cell.language,
+        example.prompt_language,
+        job.example.template,
+        example.template_id,
+        job.metric,
+        f"{example.split}/{example.row_id}",
+        example.item_group,
+    )
+
+
+def _prepare(jobs: Sequence[Job], answers: Mapping[str, Answer]) -> None:
     """Lets the scorers that work faster on many outputs at once see all of theirs."""
     for metric in dict.fromkeys(job.metric for job in jobs):
         texts = [(j.example.example, answers.get(j.request.key)) for j in jobs if j.metric == metric]
@@ -154,94 +165,7 @@ def _prepare(jobs: Sequence[_Job], answers: Mapping[str, Answer]) -> None:
 def _request(example: EvalExample, inputs: str, metric: str) -> RankRequest | GenerationRequest:
     if SCORERS[metric].needs == "choices":
         return RankRequest(inputs, example.example.answer_choices or ())
-    return GenerationRequest(inputs, example.cell.max_new_tokens)
-
-
-class _Runner:
-    """Runs distinct requests on this process's share of the batches, and gathers all answers."""
-
-    def __init__(
-        self,
-        model: Any,
-        encoder: ProtocolEncoder,
-        settings: EngineSettings,
-        limit: int,
-        progress: Progress | None,
-    ) -> None:
-        tokenizer = encoder.tokenizer
-        eos = int(tokenizer.eos_token_id)
-        pad = eos if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
-        self.likelihoods = LikelihoodEngine(model, pad, batch_tokens=settings.batch_tokens)
-        self.generator = Generator(model, pad, eos, batch_tokens=settings.batch_tokens)
-        self.model, self.encoder, self.settings = model, encoder, settings
-        self.limit, self.progress = limit, progress
-        self.reasons: dict[str, str] = {}
-        self.state = PartialState()
-
-    def run(self, requests: dict[str, RankRequest | GenerationRequest]) -> dict[str, Answer]:
-        """The answer to every request that can be run; `reasons` says why the others cannot."""
-        cache = OutputCache(self.settings.cache_folder, self._fingerprint())
-        known = {k: v for k, v in cache.read().items() if k in requests}
-        if self.settings.cache_folder is not None:
-            # What is known decides the batches, which must be the same in every process.
-            known = gather_object([known])[0]
-        ranks = [r for r in requests.values() if isinstance(r, RankRequest)]
-        texts = [r for r in requests.values() if isinstance(r, GenerationRequest)]
-        rank_ids = self._runnable(encode_rank(ranks, self.encoder))
-        text_ids = self._runnable(encode_generation(texts, self.encoder))
-        if self.settings.self_check:
-            check_engine(self.likelihoods, rank_ids, self.settings.self_check)
-        work: list[list[RankIds] | list[GenerationIds]] = [
-            *self.likelihoods.batches([i for i in rank_ids if i.key not in known]),
-            *self.generator.batches([i for i in text_ids if i.key not in known]),
-        ]
-        made = self._work(work[self.state.process_index :: self.state.num_processes], cache)
-        for part in gather_object([made]):
-            known |= part
-        return known
-
-    def _fingerprint(self) -> str:
-        """Of model, tokenizer and protocol; not needed, and not computed, where nothing is kept."""
-        if self.settings.cache_folder is None:
-            return ""
-        both = model_fingerprint(self.model) + self.encoder.fingerprint
-        return hashlib.sha256(both.encode()).hexdigest()[:16]
-
-    def _runnable(self, items: list[Any]) -> list[Any]:
-        """The items whose prompt is neither empty nor over the limit, whose choices are not empty."""
-        kept = []
-        for item in items:
-            if len(item.inputs) > self.limit:
-                self.reasons[item.key] = f"the prompt is longer than {self.limit} tokens"
-            elif not item.inputs:
-                self.reasons[item.key] = "the prompt is empty"
-            elif isinstance(item, RankIds) and not (item.choices and all(item.choices)):
-                self.reasons[item.key] = "an answer choice is empty"
-            else:
-                kept.append(item)
-        return kept
-
-    def _work(self, batches: Sequence[Any], cache: OutputCache) -> dict[str, Answer]:
-        """The answers to these batches, stored every `CHUNK_SECONDS`."""
-        made: dict[str, Answer] = {}
-        chunk: dict[str, Answer] = {}
-        total, since = sum(map(len, batches)), time.monotonic()
-        for batch in batches:
-            rank = isinstance(batch[0], RankIds)
-            outputs = self.likelihoods.score(batch) if rank else self._generate(batch)
-            chunk |= dict(zip((item.key for item in batch), outputs, strict=True))
-            if time.monotonic() - since > CHUNK_SECONDS:
-                cache.write(chunk, rank=self.state.process_index)
-                made, chunk, since = made | chunk, {}, time.monotonic()
-            if self.progress is not None:
-                self.progress(len(made) + len(chunk), total)
-        cache.write(chunk, rank=self.state.process_index)
-        return made | chunk
-
-    def _generate(self, batch: Sequence[GenerationIds]) -> list[str]:
-        ids = [list(new) for new in self.generator.generate(batch)]
-        texts: list[str] = self.encoder.tokenizer.batch_decode(ids, skip_special_tokens=True)
-        return [text.strip() for text in texts]
+    return GenerationRequest(inputs, example.cell.max_new_tokens, example.cell.min_new_tokens)
 
 
 def sample_of(
@@ -251,20 +175,39 @@ def sample_of(
     reason: str,
     model_name: str,
     prompt: Prompt | None = None,
+    step: int | None = None,
+    *,
+    tokens: tuple[int, ...] = (),
+    priors: Answer = None,
 ) -> Sample:
     """The judged answer of one example under one scorer, or the reason why there is none.
 
-    Without a prompt the example's inputs were it.
+    Args:
+        evaluated: The example.
+        metric: The scorer's name.
+        answer: The model's.
+        reason: Why there is no answer; empty where there is one.
+        model_name: In the report.
+        prompt: What the model read; without one the example's inputs.
+        step: The model's step of training, where known.
+        tokens: Scored tokens of each choice.
+        priors: Log-likelihoods of the choices after an empty prompt.
     """
     example, cell = evaluated.example, evaluated.cell
     read = prompt or Prompt(example.inputs)
     likelihoods = tuple(answer) if isinstance(answer, list) else None
+    prior = tuple(priors) if isinstance(priors, list) else ()
     text = answer if isinstance(answer, str) else None
     scores: dict[str, float] = {}
     prediction = text
     if not reason:
         try:
-            prediction, scores = judge(example, SCORERS[metric], likelihoods, text, evaluated.table)
+            values = likelihoods
+            if values is not None:
+                values = score_values(
+                    cell.score_function, example.answer_choices or (), values, tokens, prior
+                )
+            prediction, scores = judge(example, SCORERS[metric], values, text, evaluated.table)
         except Unscorable as found:
             reason = str(found)
     return Sample(
@@ -288,8 +231,20 @@ def sample_of(
         targets=example.targets,
         scores=scores,
         unscored_reason=reason,
-        signature=SCORERS[metric].signature(example) if scores else "",
+        signature=_signature(evaluated, metric) if scores else "",
         shots=read.shots,
         dropped_shots=read.dropped,
+        truncated_tokens=read.cut_tokens,
         slices=dict(evaluated.slices),
+        choice_tokens=tokens,
+        prior_loglikelihoods=prior,
+        contamination=evaluated.contamination,
+        step=-1 if step is None else step,
     )
+
+
+def _signature(evaluated: EvalExample, metric: str) -> str:
+    """How a sample's scores are made, where its metric's name does not say it."""
+    if SCORERS[metric].needs == "choices":
+        return ranked_by(evaluated.cell.score_function)
+    return SCORERS[metric].signature(evaluated.example)

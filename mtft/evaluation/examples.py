@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from mtft.evaluation.score_functions import FREE, SUM
 from mtft.structured import Table
 from mtft.tasks.records import Example
+
+if TYPE_CHECKING:
+    from mtft.prompting import Template
+    from mtft.tasks import Task
+    from mtft.tasks.records import Row
 
 Seen = Literal["seen", "held_out_language", "held_out_cluster", "held_out_pair", "unknown"]
 
@@ -27,10 +33,14 @@ class EvalCell:
         title: The task's title.
         licence: The task's licence.
         cluster_trained: Whether the mixture trains on the cluster.
-        language_status: `trained`, `pretrained_only` or `unseen`.
+        language_status: `trained`, `pretrained_only` or `unseen`; empty where pretraining is not known.
         language_name: The language's English name.
         script: The language's script.
         shots: Examples asked for before each prompt.
+        min_new_tokens: Shortest generation.
+        score_function: What ranks the choices.
+        score_functions: Those whose accuracy is reported.
+        protocol: Scoring protocol, where the suite names one for the task.
     """
 
     task: str
@@ -43,10 +53,43 @@ class EvalCell:
     title: str = ""
     licence: str = ""
     cluster_trained: bool = False
-    language_status: str = "unseen"
+    language_status: str = ""
     language_name: str = ""
     script: str = ""
     shots: int = 0
+    min_new_tokens: int = 0
+    score_function: str = SUM
+    score_functions: tuple[str, ...] = FREE
+    protocol: str = ""
+
+
+@dataclass(frozen=True)
+class Shortening:
+    """A row and its template, to be rendered again with less of the column that the card names.
+
+    Attributes:
+        task: Whose card names the column.
+        row: The row.
+        template: The template.
+        seed: Of the template's random choices.
+    """
+
+    task: Task
+    row: Row
+    template: Template
+    seed: int
+
+    def fitted(self, max_tokens: int, count: Callable[[str], int]) -> str | None:
+        """The prompt without as much of the column's beginning as is too much; None where that does not do.
+
+        Nothing else changes: neither the question nor the choices, nor the targets.
+
+        Args:
+            max_tokens: The most tokens that the prompt may have.
+            count: Tokens of a text.
+        """
+        made = self.task.fit(self.row, self.template, max_tokens, count, self.seed, side="left")
+        return None if made is None else made.inputs
 
 
 @dataclass(frozen=True)
@@ -60,6 +103,9 @@ class EvalExample:
         table: What the row's text tells, where a scorer of the cell looks at it.
         shots: Answered examples to stand before the prompt, the farthest first.
         slices: Column → the row's value, of the columns that the card slices results by.
+        shortening: How to make the prompt shorter, where the card names a column that may lose its beginning.
+        texts: The row's own texts, of the columns that its templates read, by which it is looked up in training.
+        contamination: How it was found there; see `Sample`.
     """
 
     example: Example
@@ -68,6 +114,9 @@ class EvalExample:
     table: Table | None = None
     shots: tuple[str, ...] = ()
     slices: Mapping[str, str] = field(default_factory=dict)
+    shortening: Shortening | None = field(default=None, compare=False, repr=False)
+    texts: tuple[str, ...] = ()
+    contamination: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +137,13 @@ class Sample:
         shots: Answered examples in the prompt.
         dropped_shots: Those that did not fit into it.
         slices: Column → the row's value.
+        choice_tokens: Scored tokens of each choice.
+        prior_loglikelihoods: Of each choice after an empty prompt; none where that was not asked for.
+        truncated_tokens: How many tokens the prompt lost because it was too long; `inputs` is what was left of
+            it, or under `lm_eval` the whole, whose first tokens were then cut.
+        contamination: How the item stands in the training text: `ngram`, `exact`, `item_group`, several joined by
+            "+" (`mtft.evaluation.contamination`); empty where it does not, or was not looked up.
+        step: The model's step of training; -1 where that is not known.
     """
 
     model: str
@@ -114,3 +170,8 @@ class Sample:
     shots: int = 0
     dropped_shots: int = 0
     slices: dict[str, str] = field(default_factory=dict)
+    choice_tokens: tuple[int, ...] = ()
+    prior_loglikelihoods: tuple[float, ...] = ()
+    truncated_tokens: int = 0
+    contamination: str = ""
+    step: int = -1

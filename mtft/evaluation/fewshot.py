@@ -22,7 +22,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from mtft.errors import SuiteError, nearest
+from mtft.evaluation.sample_columns import SampleRows
 from mtft.mixing.permutation import permuted, stable_key
+from mtft.statistics import FloatArray
 from mtft.tasks.division import Side
 from mtft.tasks.problems import Problems
 from mtft.tasks.records import Example, Row
@@ -173,18 +175,46 @@ class Prompt(NamedTuple):
         text: Shots and inputs.
         shots: How many shots stand in it.
         dropped: How many did not fit.
+        cut_tokens: How many tokens it lost because it was too long.
     """
 
     text: str
     shots: int = 0
     dropped: int = 0
+    cut_tokens: int = 0
 
 
 def fitted_prompts(examples: Sequence[EvalExample], encoder: ProtocolEncoder, limit: int) -> list[Prompt]:
     """The prompt of every example; shots are left out from the far end until it has at most `limit` tokens.
 
-    Without shots a prompt is its inputs, however long.
+    Without shots a prompt is its inputs; one that is too long loses the beginning of the column that its card
+    names, or stays as it is where that does not do. Under `lm_eval` nothing is left out: what is too long
+    there loses its first tokens, shots or not (`mtft.evaluation.left_cut`).
     """
+    if encoder.protocol.as_harness:
+        return [Prompt(whole_prompt(example), len(example.shots)) for example in examples]
+    return shortened(_with_shots(examples, encoder, limit), examples, encoder, limit)
+
+
+def shortened(
+    prompts: Sequence[Prompt], examples: Sequence[EvalExample], encoder: ProtocolEncoder, limit: int
+) -> list[Prompt]:
+    """The prompts, those that are too long without the beginning of the column that may be shortened."""
+    made = list(prompts)
+    able = [n for n, (p, e) in enumerate(zip(prompts, examples, strict=True)) if e.shortening and not p.shots]
+
+    def count(text: str) -> int:
+        return len(encoder.inputs([text])[0])
+
+    for number, ids in zip(able, encoder.inputs([prompts[n].text for n in able]), strict=True):
+        if len(ids) > limit and (how := examples[number].shortening):
+            left = how.fitted(limit, count)
+            if left is not None:
+                made[number] = prompts[number]._replace(text=left, cut_tokens=len(ids) - count(left))
+    return made
+
+
+def _with_shots(examples: Sequence[EvalExample], encoder: ProtocolEncoder, limit: int) -> list[Prompt]:
     kept = [len(example.shots) for example in examples]
     open_ = [number for number, count in enumerate(kept) if count]
     while open_:
@@ -199,6 +229,11 @@ def fitted_prompts(examples: Sequence[EvalExample], encoder: ProtocolEncoder, li
     ]
 
 
+def whole_prompt(example: EvalExample) -> str:
+    """All shots and the inputs, however long."""
+    return _text(example, len(example.shots))
+
+
 def _text(example: EvalExample, shots: int) -> str:
     nearest = example.shots[len(example.shots) - shots :]
     return SEPARATOR.join([*nearest, example.example.inputs])
@@ -206,20 +241,22 @@ def _text(example: EvalExample, shots: int) -> str:
 
 def shot_rows(samples: Iterable[Sample], cells: Iterable[EvalCell]) -> list[dict[str, Any]]:
     """What results say of shots: per model and task those asked for, the mean per prompt, and those dropped."""
+    found = SampleRows.of(samples)
     asked = {(cell.task, cell.config): cell for cell in cells if cell.shots}
-    found: dict[tuple[str, str, int], list[Sample]] = defaultdict(list)
-    for sample in samples:
-        cell = asked.get((sample.task, sample.config))
-        if cell is not None and sample.metric == cell.metrics[0]:
-            found[sample.model, sample.task, cell.shots].append(sample)
+    counts: dict[tuple[str, str, int], FloatArray] = defaultdict(lambda: np.zeros(3))
+    for (model, task, config, metric), rows in found.parts("model", "task", "config", "metric"):
+        cell = asked.get((task, config))
+        if cell is not None and metric == cell.metrics[0]:
+            shots, dropped = (sum(rows.column(name)) for name in ("shots", "dropped_shots"))
+            counts[model, task, cell.shots] += (shots, dropped, len(rows))
     return [
         {
             "model": model,
             "task": task,
             "shots": shots,
-            "mean_shots": round(sum(s.shots for s in group) / len(group), 3),
-            "dropped_shots": sum(s.dropped_shots for s in group),
-            "prompts": len(group),
+            "mean_shots": round(float(given / prompts), 3),
+            "dropped_shots": int(dropped),
+            "prompts": int(prompts),
         }
-        for (model, task, shots), group in sorted(found.items())
+        for (model, task, shots), (given, dropped, prompts) in sorted(counts.items(), key=lambda c: c[0])
     ]

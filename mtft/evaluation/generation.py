@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,10 +18,11 @@ from mtft.evaluation.backbones import (
     unwrapped,
 )
 from mtft.evaluation.batching import batches, padded
+from mtft.evaluation.harness import TokenIds
 from mtft.evaluation.naive import naive_generation
-from mtft.evaluation.protocols import TokenIds
 from mtft.evaluation.requests import GenerationIds
 
+_NO_NUMBER = -1  # in place of a token
 _CACHE_NUMBERS = 2**26  # keys and values of a batch: 256 MB in float32
 
 
@@ -68,31 +69,48 @@ class _State:
             self.encoded = self.encoded[rows]
 
 
+class GenerationBackend(Protocol):
+    """What generates texts: `Generator`, or an engine of others."""
+
+    def batches(self, items: Sequence[GenerationIds]) -> list[list[GenerationIds]]:
+        """The items in the batches that `generate` takes."""
+
+    def generate(self, batch: Sequence[GenerationIds]) -> list[TokenIds | None]:
+        """New ids of every item without the end token; None where a logit was no number."""
+
+
 class Generator:
     """Greedy continuations of `GenerationIds` by one model.
 
     Args:
-        model: BLOOM or mT5 (batched), or any other model (through the library's `generate`).
+        model: BLOOM or mT5 (batched), or any other model (through the library's `generate`, one at a time).
         pad: Id to pad with.
         eos: Id that ends a text.
         batch_tokens: Tokens per batch, padding and new tokens included.
+        reference: Use the library's `generate` in any case.
     """
 
-    def __init__(self, model: Any, pad: int, eos: int, *, batch_tokens: int = 8192) -> None:
+    def __init__(
+        self, model: Any, pad: int, eos: int, *, batch_tokens: int = 8192, reference: bool = False
+    ) -> None:
         self.model, self.pad, self.eos = model, pad, eos
-        self.batch_tokens = batch_tokens
-        self._fast = has_fast_path(model)
-        # A step costs a small model the same for few rows as for many: as many as a modest cache can hold.
-        config = unwrapped(model).config
-        numbers = 2 * int(config.num_hidden_layers) * int(config.hidden_size)
-        self._tokens = max(batch_tokens, min(8 * batch_tokens, _CACHE_NUMBERS // numbers))
+        self.batch_tokens = self._tokens = batch_tokens
+        self._fast = has_fast_path(model) and not reference
+        if self._fast:
+            # A step costs a small model the same for few rows as for many: as many as a modest cache can hold.
+            config = unwrapped(model).config
+            numbers = 2 * int(config.num_hidden_layers) * int(config.hidden_size)
+            self._tokens = max(batch_tokens, min(8 * batch_tokens, _CACHE_NUMBERS // numbers))
 
     def batches(self, items: Sequence[GenerationIds]) -> list[list[GenerationIds]]:
         """The items in the batches that `generate` takes; those allowed the same length stand together."""
         return batches(items, lambda i: (i.max_new_tokens, len(i.inputs)), self._tokens)
 
-    def generate(self, batch: Sequence[GenerationIds]) -> list[TokenIds]:
-        """New ids of every item, up to its `max_new_tokens`, without the end token."""
+    def generate(self, batch: Sequence[GenerationIds]) -> list[TokenIds | None]:
+        """New ids of every item, `min_new_tokens` to `max_new_tokens`, without the end token.
+
+        None for an item of which a logit was no number.
+        """
         if not self._fast:
             return naive_generation(self.model, batch, self.pad, self.eos)
         ids, mask = padded([item.inputs for item in batch], self.pad, device_of(self.model))
@@ -102,29 +120,59 @@ class Generator:
             hidden = state.step(begun)
         else:
             hidden = state.prompt(ids)
-        made: list[list[int]] = [[] for _ in batch]
-        alive = list(range(len(batch)))
+        texts = _Texts(batch, self.eos)
         while True:
-            tokens = state.parts.lm_head(hidden).argmax(dim=-1)
-            alive, kept = self._take(batch, made, alive, tokens.tolist())
-            if not alive:
-                return [tuple(row) for row in made]
+            lengths = [len(texts.made[row]) for row in texts.alive]
+            logits = state.parts.lm_head(hidden)
+            tokens = self._likeliest(logits, lengths, [batch[row] for row in texts.alive])
+            kept = texts.take(tokens)
+            if not kept:
+                return texts.whole
             if len(kept) < len(tokens):
-                rows = torch.tensor(kept, device=tokens.device)
-                state.keep(rows)
-                tokens = tokens[rows]
-            hidden = state.step(tokens)
+                state.keep(torch.tensor(kept, device=ids.device))
+            hidden = state.step(torch.tensor([tokens[place] for place in kept], device=ids.device))
 
-    def _take(
-        self, batch: Sequence[GenerationIds], made: list[list[int]], alive: list[int], tokens: list[int]
-    ) -> tuple[list[int], list[int]]:
-        """Adds each row's token; the rows that go on, and their places among the `alive` ones."""
+    def _likeliest(self, logits: Tensor, lengths: Sequence[int], batch: Sequence[GenerationIds]) -> list[int]:
+        """The likeliest token of each row; `_NO_NUMBER` where a logit is none.
+
+        Args:
+            logits: (rows, vocabulary).
+            lengths: How many tokens each row has.
+            batch: Each row's item.
+        """
+        short = [n for n, item in enumerate(batch) if lengths[n] < item.min_new_tokens]
+        if short:
+            logits = logits.clone()
+            logits[short, self.eos] = -torch.inf
+        best, tokens = logits.max(dim=-1)  # the largest is no number where any is none
+        chosen: list[int] = tokens.masked_fill(best.isnan(), _NO_NUMBER).tolist()
+        return chosen
+
+
+class _Texts:
+    """The new ids of a batch, and which rows still grow."""
+
+    def __init__(self, batch: Sequence[GenerationIds], eos: int) -> None:
+        self.batch, self.eos = batch, eos
+        self.made: list[list[int]] = [[] for _ in batch]
+        self.alive = list(range(len(batch)))
+        self.broken: set[int] = set()
+
+    def take(self, tokens: Sequence[int]) -> list[int]:
+        """Adds a token to each row that grows; the places of those that go on among them."""
         going, kept = [], []
-        for place, (row, token) in enumerate(zip(alive, tokens, strict=True)):
-            if token == self.eos:
-                continue
-            made[row].append(token)
-            if len(made[row]) < batch[row].max_new_tokens:
-                going.append(row)
-                kept.append(place)
-        return going, kept
+        for place, (row, token) in enumerate(zip(self.alive, tokens, strict=True)):
+            if token == _NO_NUMBER:
+                self.broken.add(row)
+            elif token != self.eos:
+                self.made[row].append(token)
+                if len(self.made[row]) < self.batch[row].max_new_tokens:
+                    going.append(row)
+                    kept.append(place)
+        self.alive = going
+        return kept
+
+    @property
+    def whole(self) -> list[TokenIds | None]:
+        """Every row's ids; None where a logit was no number."""
+        return [None if row in self.broken else tuple(ids) for row, ids in enumerate(self.made)]

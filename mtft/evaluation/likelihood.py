@@ -1,106 +1,42 @@
 """Log-likelihoods of answer choices with each prompt run once, whatever the number of choices.
 
-BLOOM: the prompts fill a cache; the choices continue from copies of it. ALiBi's positions come from the
-attention mask, so padding between prompt and choice changes nothing. mT5: one encoder pass; all choices of
-an example stand side by side in one decoder row under a block mask. Its relative bias depends on distances
-alone, which inside a block are those of a row of its own, so nothing of the encoder's output is copied. The
-head sees scored positions only, each distinct choice prefix once.
+The choices of a prompt are a tree: what they begin with in common is computed once. BLOOM reads prompt and tree in one
+row; mT5's encoder reads the prompt, its decoder the tree. Rows are packed without padding, and the head sees only
+states that predict a token of a choice. The forward is the model's own, in `mtft.modeling`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from mtft.evaluation.backbones import device_of, has_fast_path, is_encoder_decoder, parts_of, start_token
-from mtft.evaluation.batching import batches, padded
-from mtft.evaluation.naive import naive_loglikelihoods
-from mtft.evaluation.protocols import TokenIds
+from mtft.evaluation.backbones import is_encoder_decoder, tree_model
+from mtft.evaluation.batching import batches, packed
+from mtft.evaluation.generic import GenericScorer
+from mtft.evaluation.harness import TokenIds
 from mtft.evaluation.requests import RankIds
+from mtft.modeling import choice_trees
 
-_HEAD_NUMBERS = 2**25  # logits held at once: 128 MB in float32
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Which token is scored where, for one batch.
-
-    Attributes:
-        hidden: (nodes, width) states that predict a token.
-        nodes: Node of each scored token, (tokens,) int64, ascending.
-        tokens: The scored tokens' ids, (tokens,) int64.
-        owners: The choice each token belongs to, (tokens,) int64.
-        n_choices: Choices of the batch.
-    """
-
-    hidden: Tensor
-    nodes: Tensor
-    tokens: Tensor
-    owners: Tensor
-    n_choices: int
+_TREE_TOKENS = 512  # of a tree: attention within it grows with the square
 
 
-def sum_loglikelihoods(head: Any, scored: Scored) -> Tensor:
-    """Σ log p(token) per choice, (choices,) float64, from float32 log-probabilities.
+class _Row(NamedTuple):
+    """Some choices of one prompt, and the places of their scores among all of the batch's."""
 
-    Only a chunk of nodes' logits exists at a time.
-    """
-    total = torch.zeros(scored.n_choices, dtype=torch.float64, device=scored.hidden.device)
-    vocabulary = int(head.weight.shape[0]) if getattr(head, "weight", None) is not None else 2**18
-    step = max(1, _HEAD_NUMBERS // max(1, vocabulary))
-    for start in range(0, len(scored.hidden), step):
-        logits = head(scored.hidden[start : start + step]).float()
-        normaliser = logits.logsumexp(dim=-1)
-        inside = slice(*torch.searchsorted(scored.nodes, torch.tensor([start, start + step])).tolist())
-        rows = scored.nodes[inside] - start
-        values = logits[rows, scored.tokens[inside]] - normaliser[rows]
-        total.index_add_(0, scored.owners[inside], values.double())
-    return total
-
-
-class _Plan:
-    """Distinct choice prefixes of a batch as nodes, and which tokens are scored from them.
-
-    A node is an example with the choice tokens before the scored one; choices that begin alike share nodes.
-    """
-
-    def __init__(self, batch: Sequence[RankIds]) -> None:
-        self.place: dict[tuple[int, TokenIds], int] = {}
-        triples: list[tuple[int, int, int]] = []
-        owner = 0
-        for row, item in enumerate(batch):
-            for choice in item.choices:
-                for at, token in enumerate(choice):
-                    node = self.place.setdefault((row, choice[:at]), len(self.place))
-                    triples.append((node, token, owner))
-                owner += 1
-        self.triples = sorted(triples)
-        self.n_choices = owner
-
-    def scored(self, hidden: Tensor) -> Scored:
-        """The plan with the nodes' states, which are given in the order of `place`."""
-        table = torch.tensor(self.triples, dtype=torch.int64).reshape(-1, 3).to(hidden.device)
-        nodes, tokens, owners = table.unbind(1)
-        return Scored(hidden, nodes.contiguous(), tokens, owners, self.n_choices)
-
-
-def _distinct_bodies(batch: Sequence[RankIds]) -> list[tuple[int, TokenIds]]:
-    """(example, choice without its last token), each once: what must be run to score every token."""
-    return list(
-        dict.fromkeys((row, choice[:-1]) for row, item in enumerate(batch) for choice in item.choices)
-    )
+    inputs: TokenIds
+    choices: list[TokenIds]
+    places: list[int]
 
 
 class LikelihoodEngine:
     """Scores `RankIds` with one model.
 
     Args:
-        model: BLOOM or mT5 (shared prompts), or any other causal or seq2seq model (one row per choice).
-        pad: Id to pad with; it is masked.
+        model: BLOOM or mT5 (choice trees), or any other causal or seq2seq model (`mtft.evaluation.generic`); wrapped
+            or not, with an adapter or without. Its weights are used as they are when `score` is called.
+        pad: Id to pad with where rows are padded; it is masked.
         batch_tokens: Tokens per batch, padding included.
     """
 
@@ -108,107 +44,70 @@ class LikelihoodEngine:
         self.model = model
         self.pad = pad
         self.batch_tokens = batch_tokens
-        self._fast = has_fast_path(model)
+        self._trees = tree_model(model)
+        self._other = GenericScorer(model, pad, batch_tokens=batch_tokens) if self._trees is None else None
         self._encoder_decoder = is_encoder_decoder(model)
 
-    def batches(self, items: Sequence[RankIds]) -> list[list[RankIds]]:
-        """The items in the batches that `score` takes."""
-        return batches(items, self._size, self.batch_tokens)
+    @property
+    def is_fast(self) -> bool:
+        """Whether prompts are shared among their choices, else there is one row per choice."""
+        return self._trees is not None
 
-    def _size(self, item: RankIds) -> tuple[int, ...]:
-        """Tokens of a row: prompt and choices; a causal model's cache holds the prompt once per choice."""
-        longest = max(map(len, item.choices))
-        if self._encoder_decoder:
-            return len(item.inputs), longest * len(item.choices)
-        copies = len(item.choices) if longest > 1 else 1
-        return len(item.inputs) * copies, longest * len(item.choices)
+    def batches(self, items: Sequence[RankIds]) -> list[list[RankIds]]:
+        """The items in the batches that `score` takes, of similar lengths; equal prompts stand side by side."""
+        if self._trees is None:
+            return batches(items, self._padded_size, self.batch_tokens)
+        return packed(items, _tokens, lambda item: (item.inputs,), self.batch_tokens)
+
+    def _padded_size(self, item: RankIds) -> tuple[int, ...]:
+        """Tokens of a row per choice."""
+        longest, n = max(map(len, item.choices)), len(item.choices)
+        return (
+            (len(item.inputs) * n, longest * n)
+            if self._encoder_decoder
+            else ((len(item.inputs) + longest) * n,)
+        )
 
     def score(self, batch: Sequence[RankIds]) -> list[list[float]]:
-        """The log-likelihood of every choice of every item, in natural logarithms."""
-        if not self._fast:
-            return naive_loglikelihoods(self.model, batch, self.pad, batch_tokens=self.batch_tokens)
-        hidden, plan = (self._seq2seq if self._encoder_decoder else self._causal)(batch)
-        flat = iter(sum_loglikelihoods(parts_of(self.model).lm_head, plan.scored(hidden)).tolist())
+        """The log-likelihood of every choice of every item, in natural logarithms.
+
+        It is the sum over the choice's tokens, as many as the choice has ids, in float64 of float32 log-probabilities.
+        """
+        if self._trees is None:
+            assert self._other is not None
+            return self._other.score(batch)
+        rows = list(_rows(batch))
+        trees = choice_trees([row.inputs for row in rows], [row.choices for row in rows])
+        edges = self._trees(trees=trees).double().cpu().numpy()
+        sums = np.empty(sum(len(item.choices) for item in batch))
+        first = 0
+        for row, trie in zip(rows, trees.tries, strict=True):
+            values = edges[first : first + len(trie.edge_token)]
+            sums[row.places] = np.bincount(trie.owner, values[trie.scored])
+            first += len(trie.edge_token)
+        flat = iter(sums.tolist())
         return [[next(flat) for _ in item.choices] for item in batch]
 
-    def _causal(self, batch: Sequence[RankIds]) -> tuple[Tensor, _Plan]:
-        """States of all nodes (nodes, width): the prompts' last positions, then the choices' positions."""
-        plan, body = _Plan(batch), parts_of(self.model).transformer
-        device = device_of(self.model)
-        ids, mask = padded([item.inputs for item in batch], self.pad, device)
-        bodies = [(row, tokens) for row, tokens in _distinct_bodies(batch) if tokens]
-        prompt = body(ids, attention_mask=mask, use_cache=bool(bodies))
-        states = [prompt.last_hidden_state[torch.arange(len(batch)), mask.sum(1) - 1]]
-        where: dict[tuple[int, TokenIds], int] = {(row, ()): row for row in range(len(batch))}
-        if bodies:
-            owners = torch.tensor([row for row, _ in bodies], device=device)
-            cache = prompt.past_key_values
-            cache.reorder_cache(owners)
-            more, more_mask = padded([tokens for _, tokens in bodies], self.pad, device)
-            both = torch.cat([mask[owners], more_mask], dim=1)
-            after = body(more, attention_mask=both, past_key_values=cache, use_cache=True).last_hidden_state
-            states.append(after.flatten(0, 1))
-            where |= _places(bodies, first=len(batch), width=more.shape[1])
-        at = torch.tensor([where[key] for key in plan.place], device=device)
-        return torch.cat(states)[at], plan
 
-    def _seq2seq(self, batch: Sequence[RankIds]) -> tuple[Tensor, _Plan]:
-        """States of all nodes (nodes, width), from one decoder row per example."""
-        plan, parts, device = _Plan(batch), parts_of(self.model), device_of(self.model)
-        ids, mask = padded([item.inputs for item in batch], self.pad, device)
-        encoded = parts.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
-        rows, blocks, where = _decoder_rows(batch, start_token(self.model))
-        tokens, _ = padded(rows, self.pad, device)
-        hidden = parts.decoder(
-            input_ids=tokens,
-            attention_mask=_block_mask(padded(blocks, 0, device)[0], encoded.dtype),
-            encoder_hidden_states=encoded,
-            encoder_attention_mask=mask,
-            use_cache=False,
-        ).last_hidden_state
-        at = torch.tensor([where[key] for key in plan.place], device=device)
-        return hidden[at[:, 0], at[:, 1]], plan
+def _tokens(item: RankIds) -> int:
+    return len(item.inputs) + sum(map(len, item.choices))
 
 
-def _places(
-    bodies: Sequence[tuple[int, TokenIds]], *, first: int, width: int
-) -> dict[tuple[int, TokenIds], int]:
-    """The flat position of each choice prefix when rows of `width` are laid end to end from `first` on."""
-    return {
-        (row, tokens[: at + 1]): first + line * width + at
-        for line, (row, tokens) in enumerate(bodies)
-        for at in range(len(tokens))
-    }
-
-
-def _decoder_rows(
-    batch: Sequence[RankIds], start: int
-) -> tuple[list[list[int]], list[list[int]], dict[tuple[int, TokenIds], tuple[int, int]]]:
-    """Decoder inputs of all choices side by side, their block numbers (from 1), and each node's place.
-
-    Example: choices [[7, 1], [7, 8, 1]] with start 0 give ids [0, 7, 0, 7, 8], blocks [1, 1, 2, 2, 2].
-    """
-    rows: list[list[int]] = [[] for _ in batch]
-    blocks: list[list[int]] = [[] for _ in batch]
-    where: dict[tuple[int, TokenIds], tuple[int, int]] = {}
-    for row, body in _distinct_bodies(batch):
-        number = blocks[row][-1] + 1 if blocks[row] else 1
-        for at, token in enumerate((start, *body)):
-            where.setdefault((row, body[:at]), (row, len(rows[row])))
-            rows[row].append(token)
-            blocks[row].append(number)
-    return rows, blocks, where
-
-
-def _block_mask(blocks: Tensor, dtype: torch.dtype) -> Tensor:
-    """Additive mask (rows, 1, length, length): a position sees itself and what precedes it in its block.
-
-    Args:
-        blocks: (rows, length) int64, 0 on padding, which sees padding alone.
-        dtype: Of the mask.
-    """
-    length = blocks.shape[1]
-    causal = torch.ones(length, length, dtype=torch.bool, device=blocks.device).tril()
-    seen = (blocks[:, :, None] == blocks[:, None, :]) & causal
-    hidden = torch.zeros(seen.shape, dtype=dtype, device=blocks.device)
-    return hidden.masked_fill(~seen, torch.finfo(dtype).min)[:, None]
+def _rows(batch: Sequence[RankIds]) -> Iterator[_Row]:
+    """The distinct prompts with all choices asked of them, in several rows where one tree would be too large."""
+    asked: dict[TokenIds, list[tuple[int, TokenIds]]] = {}
+    place = 0
+    for item in batch:
+        for choice in item.choices:
+            asked.setdefault(item.inputs, []).append((place, choice))
+            place += 1
+    for inputs, choices in asked.items():
+        row, size = _Row(inputs, [], []), 0
+        for number, choice in choices:
+            if row.choices and size + len(choice) > _TREE_TOKENS:
+                yield row
+                row, size = _Row(inputs, [], []), 0
+            row.choices.append(choice)
+            row.places.append(number)
+            size += len(choice)
+        yield row

@@ -55,3 +55,39 @@ def reciprocal_rank(gains: ArrayLike, scores: ArrayLike) -> float:
             return sum(comb(m - j, r - 1) / comb(m, r) / (at + j) for j in range(1, m - r + 2))
         at += m
     return float("nan")
+
+
+def auc(gains: ArrayLike, scores: ArrayLike) -> float:
+    """The share of pairs, one relevant and one not, whose relevant candidate scores higher; a tie counts 1/2.
+
+    The area under the ROC curve; any gain above 0 is relevant. nan where there is no such pair.
+
+    Source: Hanley & McNeil 1982, "The meaning and use of the area under a receiver operating characteristic
+    (ROC) curve", Radiology 143 (Wilcoxon statistic).
+    """
+    relevant = np.asarray(gains, dtype=np.float64) > 0
+    wins = placements(relevant, np.asarray(scores, dtype=np.float64))
+    return float(wins[relevant].mean()) if relevant.any() and not relevant.all() else float("nan")
+
+
+def placements(relevant: NDArray[np.bool_], scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each candidate, the share of the other kind that it is on the right side of; ties count 1/2.
+
+    Args:
+        relevant: (n,) bool.
+        scores: (n,) float64.
+
+    Returns:
+        (n,) float64; 0 where there is none of the other kind. Both kinds' means are the AUC.
+
+    Source: DeLong, DeLong & Clarke-Pearson 1988, "Comparing the areas under two or more correlated receiver
+    operating characteristic curves", Biometrics 44 (structural components).
+    """
+    found = np.zeros(len(scores))
+    for kind in (True, False):
+        others = np.sort(scores[relevant != kind])
+        own = scores[relevant == kind]
+        below, up_to = np.searchsorted(others, own, "left"), np.searchsorted(others, own, "right")
+        wins = (below + up_to) / 2 if kind else len(others) - (below + up_to) / 2
+        found[relevant == kind] = wins / max(len(others), 1)
+    return found

@@ -17,11 +17,18 @@ import numpy as np
 from mtft.errors import RunError
 from mtft.evaluation.aggregate import Resampling, SummaryCell, TemplateCell, summarise, template_cells
 from mtft.evaluation.averages import CellOf, averages, primary_metric
+from mtft.evaluation.comparability import published_rows
 from mtft.evaluation.comparisons import comparisons
+from mtft.evaluation.contamination import contamination_rows
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
 from mtft.evaluation.fewshot import shot_rows
-from mtft.evaluation.sample_table import read_samples, write_samples
+from mtft.evaluation.lengths import length_rows
+from mtft.evaluation.sample_columns import SampleColumns, SampleRows
+from mtft.evaluation.sample_table import read_table, write_table
+from mtft.evaluation.score_function_rows import score_function_rows
+from mtft.evaluation.score_functions import FREE, SUM
 from mtft.evaluation.slices import slice_rows
+from mtft.evaluation.transfer import transfer_rows, transfer_tasks
 
 SCHEMA = 1
 RESULTS, SAMPLES = "results.json", "samples.parquet"
@@ -53,16 +60,16 @@ class EvaluationResults:
     """Samples of one or more models on one suite, and what is known of its cells.
 
     Attributes:
-        samples: In any order; the report does not depend on it.
+        samples: In any order; the report does not depend on it. Rows of a table where they were read from one.
         models: The models.
         cells: The suite's cells.
         suite: Name, protocol, cap, fingerprint of the suite.
         title: Of the report.
         extras: Further keys of `results.json`: problems, mixture, training, controls, vocabulary_overlap,
-        reproduce.
+        contamination_index (in which the items were looked up), reproduce.
     """
 
-    samples: tuple[Sample, ...]
+    samples: Sequence[Sample]
     models: tuple[ModelInfo, ...]
     cells: tuple[EvalCell, ...]
     suite: Mapping[str, Any] = field(default_factory=dict)
@@ -83,7 +90,7 @@ class EvaluationResults:
         newer = {model.name for model in other.models}
         return replace(
             other,
-            samples=(*(s for s in self.samples if s.model not in newer), *other.samples),
+            samples=_joined(self.samples, other.samples, newer),
             models=(*(m for m in self.models if m.name not in newer), *other.models),
             cells=tuple(dict.fromkeys((*other.cells, *self.cells))),
             extras={**self.extras, **other.extras},
@@ -96,8 +103,9 @@ class EvaluationResults:
     def as_dict(self) -> dict[str, Any]:
         """The content of `results.json`."""
         cell_of = {(c.task, c.config): c for c in self.cells}
-        resampling = Resampling(s.item_group for s in self.samples)
-        cells = template_cells(self.samples)
+        samples = SampleRows.of(self.samples)
+        resampling = Resampling(samples.distinct("item_group"))
+        cells = template_cells(samples)
         summaries = summarise(cells, resampling)
         content = {
             "schema": SCHEMA,
@@ -111,12 +119,20 @@ class EvaluationResults:
             "summary": [_summary_row(summary, cell_of) for summary in summaries],
             "averages": averages(summaries, cell_of),
             "comparisons": comparisons(summaries, resampling),
-            "unscored": _unscored(self.samples),
+            "transfer": transfer_rows(summaries, resampling),
+            "transfer_tasks": transfer_tasks(summaries),
+            "unscored": _unscored(samples),
             "eval_cells": [_without_default(asdict(cell)) for cell in self.cells],
             **self.extras,
             **_filled(
-                shots=shot_rows(self.samples, self.cells),
+                contamination=contamination_rows(cells, cell_of)
+                if "contamination_index" in self.extras
+                else [],
+                published=published_rows(summaries, self.suite, cell_of),
+                shots=shot_rows(samples, self.cells),
                 slices=slice_rows(cells, resampling, self.extras.get("mixture")),
+                lengths=length_rows(samples),
+                score_functions=score_function_rows(samples, self.cells),
             ),
         }
         cleaned: dict[str, Any] = _without_nan(content)
@@ -127,16 +143,22 @@ class EvaluationResults:
         content.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        content = self.as_dict()
-        write_samples(self.samples, folder / SAMPLES)
+        samples = SampleRows.of(self.samples)
+        content = replace(self, samples=samples).as_dict()
+        write_table(samples.table(), folder / SAMPLES)
         temporary = folder / f".{RESULTS}.{os.getpid()}"
         temporary.write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
         temporary.replace(folder / RESULTS)
         return content
 
     @classmethod
-    def load(cls, folder: Path) -> EvaluationResults:
+    def load(cls, folder: Path, *, prompts: bool = True) -> EvaluationResults:
         """The results that `save` wrote.
+
+        Args:
+            folder: That of `results.json`.
+            prompts: Also read the prompts of samples, which no figure needs and which take the most memory;
+                without them `as_dict` makes the same results, and `save` refuses.
 
         Raises:
             RunError: They are missing or of another schema.
@@ -150,10 +172,11 @@ class EvaluationResults:
             raise RunError(f"Results must be of schema {SCHEMA}.", found=content.get("schema"), where=path)
         own = {
             "schema", "title", "created", "suite", "models", "languages", "tasks", "cells", "summary",
-            "averages", "comparisons", "unscored", "eval_cells", "shots", "slices",
+            "averages", "comparisons", "transfer", "transfer_tasks", "unscored", "eval_cells", "published", "shots",
+            "slices", "lengths", "score_functions", "contamination",
         }  # fmt: skip
         return cls(
-            samples=tuple(read_samples(folder / SAMPLES)),
+            samples=SampleColumns(read_table(folder / SAMPLES, prompts=prompts)).all(),
             models=tuple(ModelInfo(**model) for model in content["models"]),
             cells=tuple(_cell(row) for row in content["eval_cells"]),
             suite=content["suite"],
@@ -179,6 +202,13 @@ def cells_of(examples: Iterable[EvalExample]) -> tuple[EvalCell, ...]:
     return tuple(dict.fromkeys(e.cell for e in examples))
 
 
+def _joined(older: Sequence[Sample], other: Sequence[Sample], newer: set[str]) -> SampleRows:
+    """Both, but of the older ones no samples of the newer models."""
+    first = SampleRows.of(older)
+    kept = np.isin(first.codes("model"), [first.code("model", name) for name in newer], invert=True)
+    return SampleRows.joined([first.take(np.flatnonzero(kept)), SampleRows.of(other)])
+
+
 def _title(cells: Sequence[EvalCell], suite: str) -> str:
     return f"{'Few' if any(cell.shots for cell in cells) else 'Zero'}-shot evaluation on {suite}"
 
@@ -188,12 +218,16 @@ def _filled(**lists: list[dict[str, Any]]) -> dict[str, Any]:
     return {name: rows for name, rows in lists.items() if rows}
 
 
+_USUAL = {"shots": 0, "protocol": "", "min_new_tokens": 0, "score_function": SUM, "score_functions": FREE}
+
+
 def _without_default(cell: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in cell.items() if name != "shots" or value}
+    return {name: value for name, value in cell.items() if name not in _USUAL or value != _USUAL[name]}
 
 
 def _cell(row: dict[str, Any]) -> EvalCell:
-    return EvalCell(**{**row, "metrics": tuple(row["metrics"])})
+    values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in row.items()}
+    return EvalCell(**values)
 
 
 def _languages(cells: Sequence[EvalCell]) -> dict[str, Any]:
@@ -226,9 +260,12 @@ def _cell_row(cell: TemplateCell, resampling: Resampling) -> dict[str, Any]:
         "low": low,
         "high": high,
         "n": len(cell.rows.ids),
-        "n_groups": len(cell.groups),
+        "n_groups": len(cell.group_codes),
         "n_unscored": cell.n_unscored,
+        "n_truncated": cell.n_truncated,
         "chance": cell.chance,
+        "indistinguishable": None if cell.chance is None or not low <= high else low <= cell.chance <= high,
+        "detectable": cell.detectable,
         "signature": cell.signature,
     }
 
@@ -238,40 +275,41 @@ def _summary_row(summary: SummaryCell, cell_of: CellOf) -> dict[str, Any]:
     template.
     """
     cell = cell_of[summary.place.task, summary.place.config]
-    values = [c.value for c in summary.cells if math.isfinite(c.value)]
     value, low, high = summary.interval
-    chance = summary.chance
+    chance, spread = summary.chance, summary.spread
     return {
         "model": summary.model,
         **summary.place._asdict(),
         "primary": primary_metric(cell) == summary.place.metric,
         "median": value,
-        "min": min(values, default=None),
-        "max": max(values, default=None),
-        "n_templates": len(values),
+        "min": spread.minimum,
+        "q1": spread.q1,
+        "q3": spread.q3,
+        "max": spread.maximum,
+        "n_templates": spread.n,
         "low": low,
         "high": high,
         "n": int(np.median([len(c.rows.ids) for c in summary.cells])),
-        "n_groups": len({group for c in summary.cells for group in c.groups}),
+        "n_groups": len(summary.groups),
         "n_unscored": sum(c.n_unscored for c in summary.cells),
+        "n_truncated": sum(c.n_truncated for c in summary.cells),
         "chance": chance,
         "majority": summary.majority,
         "seen": cell.seen,
         "signature": " / ".join(sorted({c.signature for c in summary.cells if c.signature})),
         "above_chance": bool(chance is not None and math.isfinite(low) and low > chance),
+        "indistinguishable": summary.indistinguishable,
+        "detectable": summary.detectable,
+        "consistency": summary.consistency,
     }
 
 
-def _unscored(samples: Iterable[Sample]) -> list[dict[str, Any]]:
+def _unscored(samples: SampleRows) -> list[dict[str, Any]]:
     """How often each reason left a sample unscored, by model and task."""
-    counts: dict[tuple[str, str, str], int] = {}
-    for s in samples:
-        if s.unscored_reason:
-            key = (s.model, s.task, s.unscored_reason)
-            counts[key] = counts.get(key, 0) + 1
     return [
-        {"model": model, "task": task, "reason": reason, "count": count}
-        for (model, task, reason), count in sorted(counts.items())
+        {"model": model, "task": task, "reason": reason, "count": len(rows)}
+        for (model, task, reason), rows in samples.parts("model", "task", "unscored_reason")
+        if reason
     ]
 
 

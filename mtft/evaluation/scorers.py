@@ -81,9 +81,24 @@ def map_floats(values: dict[str, int]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
+def choices_problem(choices: tuple[str, ...] | None) -> str:
+    """Why these choices cannot be ranked, or an empty string.
+
+    Choices that begin alike, or with one another, can: each is scored to its end.
+    """
+    if not choices:
+        return "the template gives no answer choices"
+    if not all(choice.strip() for choice in choices):
+        return "an answer choice is empty"
+    if len(set(choices)) < 2:
+        return "there is only one answer choice"
+    return "two answer choices are equal" if len(set(choices)) < len(choices) else ""
+
+
 def _choices(example: Example) -> tuple[str, ...]:
-    if not example.answer_choices:
-        raise Unscorable("the template gives no answer choices")
+    if problem := choices_problem(example.answer_choices):
+        raise Unscorable(problem)
+    assert example.answer_choices is not None
     if not set(example.targets) & set(example.answer_choices):
         raise Unscorable("the target is not among the answer choices")
     return example.answer_choices
@@ -161,8 +176,8 @@ def find_scorer(name: str, *, where: object = None) -> Scorer:
 def unscorable_reason(example: Example, scorer: Scorer, table: Table | None = None) -> str:
     """Why the example cannot be scored whatever the model says, or an empty string."""
     try:
-        if scorer.needs == "choices" and len(set(_choices(example))) < 2:
-            return "there is only one answer choice"
+        if scorer.needs == "choices":
+            _choices(example)
         _check_table(scorer, table)
     except Unscorable as reason:
         return str(reason)
@@ -195,6 +210,6 @@ def judge(
             raise Unscorable("a log-likelihood is not finite")
         return scorer.score(example, loglikelihoods)
     if text is None:
-        raise Unscorable("nothing was generated")
+        raise Unscorable("a logit is not finite")
     _check_table(scorer, table)
     return scorer.score(example, text, table) if scorer.kinds else scorer.score(example, text)

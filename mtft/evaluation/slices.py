@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mtft.evaluation.aggregate import Resampling, SummaryCell, TemplateCell, summarise
-from mtft.evaluation.examples import Sample
 from mtft.evaluation.metrics import METRICS
+from mtft.evaluation.sample_table import mapping_of
 
 SEEN, UNSEEN = "seen", "unseen"
+_FIRST = frozenset(metrics[0].name for metrics in METRICS.values())
 Trained = Mapping[tuple[str, str], frozenset[str]]
 
 
@@ -38,8 +42,8 @@ def slice_rows(
     trained = trained_values(mixture or {})
     found: dict[Slice, list[TemplateCell]] = defaultdict(list)
     for cell in cells:
-        if cell.metric is METRICS[cell.samples[0].metric][0]:
-            for where, places in _slices(cell.samples, trained).items():
+        if cell.metric.name in _FIRST:
+            for where, places in _slices(cell, trained).items():
                 found[where].append(cell.part(places))
     return [
         _row(where, summary)
@@ -58,20 +62,21 @@ def _row(where: Slice, summary: SummaryCell) -> dict[str, Any]:
         "low": low,
         "high": high,
         "n": max(len(cell.rows.ids) for cell in summary.cells),
-        "n_groups": len({group for cell in summary.cells for group in cell.groups}),
+        "n_groups": len(summary.groups),
     }
 
 
-def _slices(samples: Iterable[Sample], trained: Trained) -> Mapping[Slice, Sequence[int]]:
+def _slices(cell: TemplateCell, trained: Trained) -> Mapping[Slice, NDArray[Any]]:
     """Slice → the places of its samples; an empty value stands for all that are seen, or unseen."""
-    found: dict[Slice, list[int]] = defaultdict(list)
-    for place, sample in enumerate(samples):
-        for column, value in sample.slices.items():
-            known = trained.get((sample.task, column))
+    found: dict[Slice, list[NDArray[Any]]] = defaultdict(list)
+    texts, place = np.unique(cell.samples.codes("slices"), return_inverse=True)
+    for number, text in enumerate(cell.samples.names("slices", texts)):
+        for column, value in mapping_of(text).items():
+            known = trained.get((cell.place.task, column))
             status = "" if known is None else SEEN if value in known else UNSEEN
             for shown in (value, "") if status else (value,):
-                found[Slice(column, shown, status)].append(place)
-    return found
+                found[Slice(column, shown, status)].append(np.flatnonzero(place == number))
+    return {where: np.sort(np.concatenate(places)) for where, places in found.items()}
 
 
 def trained_values(mixture: Mapping[str, Any]) -> Trained:

@@ -11,7 +11,7 @@ from mtft.evaluation.metrics.bertscore import bert_scores
 from mtft.evaluation.metrics.bleu import bleu_counts, bleu_score, setting_of
 from mtft.evaluation.metrics.character_f import chrf_counts, chrf_score
 from mtft.evaluation.metrics.meteor import meteor as meteor_of
-from mtft.evaluation.metrics.rouge import rouge_l
+from mtft.evaluation.metrics.rouge import rouge as rouge_of
 from mtft.evaluation.metrics.ter import ter_counts, ter_score
 from mtft.structured import Table, coverage, parent, slot_error
 from mtft.structured.slot_error_rules import RULES, rules_of
@@ -46,9 +46,10 @@ def ter(example: Example, text: str) -> Judgement:
 
 
 def rouge(example: Example, text: str) -> Judgement:
-    """ROUGE-L against the best reference."""
-    found = rouge_l(text, example.targets, example.language)
-    scores = {"rouge_l": found.f, "rouge_l_precision": found.precision, "rouge_l_recall": found.recall}
+    """ROUGE-L, ROUGE-1 and ROUGE-2 against the best reference."""
+    found = rouge_of(text, example.targets, example.language)
+    scores = {"rouge_l": found.rouge_l.f, "rouge_1": found.rouge_1.f, "rouge_2": found.rouge_2.f}
+    scores |= {"rouge_l_precision": found.rouge_l.precision, "rouge_l_recall": found.rouge_l.recall}
     return Judgement(text, scores)
 
 

@@ -14,6 +14,7 @@ from mtft.mixing.export import export
 from mtft.mixing.index import ByteLengths, LengthMeasure, MixtureIndex, TokenBounds, UnitIndex
 from mtft.mixing.limits import Limits
 from mtft.mixing.mixture import Mixture
+from mtft.mixing.overlap import OverlapIndex, OverlapRule
 from mtft.mixing.proportions import Proportion, summed
 from mtft.mixing.rates import Rates, Unit, shares
 from mtft.mixing.sampling import Sampling
@@ -35,6 +36,8 @@ __all__ = [
     "MixtureIndex",
     "MixtureSpec",
     "MixtureTask",
+    "OverlapIndex",
+    "OverlapRule",
     "Proportion",
     "Rates",
     "Sampling",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mtft.mixing.cells import MixtureTask
     from mtft.tasks import Sources, Task
 
-SHARD_FORMAT = 2  # raised when the same settings would make other shards
+SHARD_FORMAT = 3  # raised when the same settings would make other shards
 
 Parts = dict[str, Any]
 

@@ -17,6 +17,8 @@ from mtft.mixing.describe import describe, emptied_cells
 from mtft.mixing.index import Lengths, MixtureIndex, UnitIndex
 from mtft.mixing.manifest import manifest
 from mtft.mixing.order import Order
+from mtft.mixing.overlap import OverlapIndex
+from mtft.mixing.overlap_build import overlap_index
 from mtft.mixing.proportions import Proportion, proportions
 from mtft.mixing.rates import Rates, Unit, quantised, shares
 from mtft.mixing.schedule import Integers
@@ -139,6 +141,12 @@ class Mixture:
     def manifest(self, n_positions: int | None = None) -> dict[str, Any]:
         """Settings, sources, counts, drop reasons and proportions as plain data."""
         return manifest(self, len(self) if n_positions is None else n_positions)
+
+    def overlap(self) -> OverlapIndex:
+        """Hashes of the text of all rows, whether or not a run reaches them; written once, kept in the cache."""
+        return overlap_index(
+            self.built.shards, self.index.units, self.built.folder, name=self.built.spec.name
+        )
 
     def _example(self, unit: int, record: int) -> Example:
         example, shortened = self.built.shards[unit].example(record), self.index.units[unit].shortened

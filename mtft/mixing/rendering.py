@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mtft.mixing.cells import MixtureTask
 from mtft.mixing.files import claimed, digest_of, replacing
 from mtft.mixing.fingerprints import Parts
+from mtft.mixing.row_texts import text_columns, texts_of
 from mtft.mixing.sampling import sampled
 from mtft.mixing.shard_writer import ShardWriter
 from mtft.mixing.shards import Shard, ShardSummary
@@ -79,13 +80,13 @@ def _render(build: Rendering, asked: CellShard) -> None:
     templates = [(place, template) for place, template in enumerate(task.templates or (None,))]
     names = [PROMPTED if template is None else template.name for _, template in templates]
     with replacing(build.folder / f"{asked.key}.arrow") as temporary:
-        writer = ShardWriter(temporary, task.key)
+        writer, columns = ShardWriter(temporary, task.key), text_columns(task)
         for number, row in enumerate(train_rows(asked.cell, build, problems, writer.summary)):
-            before = writer.summary.rows
+            before, texts = writer.summary.rows, texts_of(row.fields, columns)
             for place, template in templates:
                 example = task.render(row, template, problems, build.seed)
                 if example is not None:
-                    writer.add(example, number, place, names[place])
+                    writer.add(example, number, place, names[place], texts)
             if writer.summary.rows > before:
                 writer.count(row.fields, task.card.slices)
         summary = writer.close()

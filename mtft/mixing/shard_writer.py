@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mtft.mixing.shards import SCHEMA, TEXTS, Origin, ShardSummary
+from mtft.mixing.shards import HASHES, SCHEMA, TEXTS, Origin, ShardSummary
+from mtft.mixing.text_hashes import Hashes, Places, text_hashes
 from mtft.tasks.records import Example
 
 BATCH_ROWS = 2048
@@ -43,7 +44,9 @@ class ShardWriter:
         self._group, self._group_hash = "", group_hash("")
         self._begin()
 
-    def add(self, example: Example, row: int, template: int, template_name: str) -> None:
+    def add(
+        self, example: Example, row: int, template: int, template_name: str, texts: Sequence[str] = ()
+    ) -> None:
         """One prompted row.
 
         Args:
@@ -51,6 +54,7 @@ class ShardWriter:
             row: Its number within the unit.
             template: The template's number within the task.
             template_name: And its name.
+            texts: The row's own texts, by whose hashes evaluation recognises it (`mtft.mixing.text_hashes`).
         """
         try:
             pair = pair_hash(example.inputs, example.targets[0])
@@ -68,6 +72,7 @@ class ShardWriter:
         self._numbers.append((row, template, origin))
         self._pairs += pair
         self._groups.append(self._group_hash)
+        self._row_texts.append(texts if row != self._last_row else ())
         self.summary.examples += 1
         self.summary.rows += row != self._last_row
         self._last_row = row
@@ -106,6 +111,7 @@ class ShardWriter:
         self._numbers: list[tuple[int, int, int]] = []
         self._pairs = bytearray()
         self._groups: list[int] = []
+        self._row_texts: list[Sequence[str]] = []
 
     def _flush(self) -> None:
         if not self._texts:
@@ -114,10 +120,18 @@ class ShardWriter:
         arrays = [pa.array(column, type=SCHEMA.field(i).type) for i, column in enumerate(columns)]
         pairs = np.frombuffer(self._pairs, dtype=">u8").reshape(-1, 2).astype(np.uint64)
         numbers = (*np.array(self._numbers).T, *pairs.T, np.array(self._groups, dtype=np.uint64))
-        kinds = SCHEMA.types[len(TEXTS) :]
+        kinds = SCHEMA.types[len(TEXTS) : -len(HASHES)]
         arrays += [
             pa.array(np.ascontiguousarray(column, dtype=kind.to_pandas_dtype()))
             for column, kind in zip(numbers, kinds, strict=True)
         ]
+        found = text_hashes(self._row_texts)
+        arrays += [_lists(found.ngrams, found.ngram_ends), _lists(found.short, found.short_ends)]
         self._writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
         self._begin()
+
+
+def _lists(values: Hashes, ends: Places) -> pa.Array:
+    """One list per record."""
+    offsets = np.concatenate([[0], ends]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))

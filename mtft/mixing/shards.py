@@ -32,6 +32,7 @@ from mtft.tasks.records import Example
 logger = logging.getLogger(__name__)
 
 TEXTS = ("inputs", "targets", "answer_choices", "row_id", "item_group")  # the columns before the numbers
+HASHES = ("ngrams", "short")  # the columns behind them; a row's hashes stand in its first record
 SCHEMA = pa.schema(
     [
         ("inputs", pa.string()),
@@ -45,6 +46,7 @@ SCHEMA = pa.schema(
         ("pair_high", pa.uint64()),
         ("pair_low", pa.uint64()),
         ("group", pa.uint64()),
+        *((name, pa.list_(pa.uint64())) for name in HASHES),
     ]
 )
 
@@ -221,6 +223,14 @@ class Shard:
         for first, batch in self._views():
             found[first : first + batch.num_rows] = batch.column(name).to_numpy()
         return found
+
+    def hashes(self, name: str, keep: npt.NDArray[np.bool_]) -> Iterator[npt.NDArray[np.uint64]]:
+        """A column of hashes (`HASHES`) batch by batch, of the kept records, whose hashes follow one another."""
+        for first, batch in self._views():
+            column = batch.column(name)
+            sizes = np.diff(column.offsets.to_numpy())
+            kept = np.repeat(keep[first : first + batch.num_rows], sizes)
+            yield column.flatten().to_numpy()[kept]
 
     def texts(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, list[str], list[str]]]:
         """The records of batches `start` up to `stop`: number of a batch's first, its inputs, its first targets."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers.models.bloom.modeling_bloom import BloomAttention, BloomModel
 from transformers.models.mt5.modeling_mt5 import MT5Attention
 
-from mtft.modeling.packed_attention import SegmentMask, attend, causal_bias
+from mtft.modeling.packed_attention import SegmentMask, attend, attend_from_trees, causal_bias
 from mtft.modeling.packed_layout import Layout
 
 
@@ -27,6 +27,9 @@ class SegmentBloomAttention(BloomAttention):  # type: ignore[misc]
     ) -> Any:
         """The sublayer's output and None; else what the library returns.
 
+        Where only nodes of trees are asked for, the output is theirs alone, (1, nodes, width): the rest of a layer goes
+        position by position.
+
         Args:
             hidden_states: (1, slots, width), normalised.
             residual: (1, slots, width), added to the output.
@@ -38,16 +41,15 @@ class SegmentBloomAttention(BloomAttention):  # type: ignore[misc]
             return super().forward(hidden_states, residual, alibi, attention_mask, **kwargs)
         fused = self.query_key_value(hidden_states)
         query, key, value = fused.view(-1, self.num_heads, 3, self.head_dim).unbind(2)
-        mixed = attend(
-            query.flatten(1),
-            key.flatten(1),
-            value.flatten(1),
-            alibi,
-            attention_mask,
-            heads=self.num_heads,
-            scale=self.inv_norm_factor,
-            dropout=self.attention_dropout.p if self.training else 0.0,
-        )
+        heads, scale = self.num_heads, self.inv_norm_factor
+        if attention_mask.only_trees:
+            slots, mixed = attend_from_trees(query, key, value, attention_mask, heads=heads, scale=scale)
+            residual = residual[:, slots]
+        else:
+            dropout = self.attention_dropout.p if self.training else 0.0
+            mixed = attend(
+                query, key, value, alibi, attention_mask, heads=heads, scale=scale, dropout=dropout
+            )
         output = F.dropout(self.dense(mixed[None]), p=self.hidden_dropout, training=self.training)
         return residual + output, None
 
@@ -109,10 +111,16 @@ def alibi_bias(model: BloomModel, layout: Layout, dtype: torch.dtype) -> Tensor:
 
     Source: Press et al. 2022, "Train Short, Test Long", arXiv 2108.12409, section 3.
     """
-    tokens = torch.ones(1, max(2, layout.longest), dtype=torch.int64, device=layout.token.device)
-    slopes = model.build_alibi_tensor(tokens, model.num_heads, torch.float32)[:, :, 1:2]
     position = torch.arange(layout.longest, device=layout.token.device)
+    slopes = alibi_slopes(model, layout.token.device)
     return causal_bias(slopes * (position[None, :] - position[:, None])).to(dtype)
+
+
+def alibi_slopes(model: BloomModel, device: torch.device) -> Tensor:
+    """What a step of distance takes from each head's scores, (heads, 1, 1) float32."""
+    two = torch.ones(1, 2, dtype=torch.int64, device=device)
+    slopes: Tensor = model.build_alibi_tensor(two, model.num_heads, torch.float32)[:, :, 1:2]
+    return slopes
 
 
 def relative_bias(attention: MT5Attention, layout: Layout) -> Tensor:

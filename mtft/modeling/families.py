@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,12 +13,15 @@ from transformers.activations import NewGELUActivation
 from transformers.models.mt5.modeling_mt5 import MT5DenseGatedActDense
 
 from mtft.errors import ModelError
-from mtft.modeling.attention_families import adopt_attention, alibi_bias, relative_bias
-from mtft.modeling.head import IGNORED, adopt_head, target_loss
+from mtft.modeling.attention_families import adopt_attention, alibi_bias, alibi_slopes, relative_bias
+from mtft.modeling.choice_trees import ChoiceTrees, tokens_at_once
+from mtft.modeling.fast_linear import fast_linear
+from mtft.modeling.head import IGNORED, adopt_head, log_probs_of, target_loss
 from mtft.modeling.packed_attention import SegmentMask
 from mtft.modeling.packed_inputs import check_mask, input_segments, refuse_unweighted, target_segments_of
-from mtft.modeling.packed_layout import Layout, lay_out, lay_out_both
+from mtft.modeling.packed_layout import Integers, Layout, lay_out, lay_out_both
 from mtft.modeling.tied import look_up
+from mtft.modeling.tree_attention import behind_prompts, decoder_biases, order_of_nodes
 
 # The library's GELU is the same function in Python, a dozen passes whose backward takes a third of a step on a CPU.
 _TANH = "tanh"
@@ -37,12 +41,19 @@ class _SavedAsParent:
 
 
 class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
-    """BLOOM whose forward, given `row_weights`, returns the target-only loss; else the library's own."""
+    """BLOOM whose forward, given `row_weights`, returns the target-only loss; else the library's own.
+
+    Given `trees`, it returns the log-probabilities of answer choices.
+    """
 
     parent_name = "BloomForCausalLM"
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Let the modules of the library's model do what this class needs of them."""
         adopt_head(self.lm_head)
         adopt_attention(self)
         for block in self.transformer.h:
@@ -55,11 +66,13 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
         labels: Tensor | None = None,
         row_weights: Tensor | None = None,
         segments: Tensor | None = None,
+        trees: ChoiceTrees | None = None,
         **kwargs: Any,
     ) -> Any:
         """The library's output, or `TargetLoss` when `row_weights` are given.
 
-        Packed or not, a segment's loss and gradient are those it has alone in a row: see `packed_layout`.
+        Packed or not, a segment's loss and gradient are those it has alone in a row: see `packed_layout`. Each prompt
+        of `trees` is computed once, and so is each node behind it, at the position it has behind the prompt alone.
 
         Args:
             input_ids: (rows, tokens) int64, prompt then target; of a packed batch (packs, tokens).
@@ -68,11 +81,16 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
                 token of a row or segment is predicted from nothing, whatever its label.
             row_weights: (rows,) float32; of a packed batch (packs, segments).
             segments: (packs, tokens) int32, the number of each token's segment from 1 on, 0 on padding.
+            trees: Prompts and choices, instead of all the others; what is returned are the log-probabilities of its
+                edges, (edges,) float32, without gradient.
             **kwargs: Passed on to the library's forward; with `row_weights` only `inputs_embeds` counts.
 
         Raises:
             ModelError: A mask has four dimensions, or what is given does not go together.
         """
+        if trees is not None:
+            with torch.no_grad(), fast_linear():
+                return self._log_probs(trees)
         if row_weights is None or labels is None:
             refuse_unweighted(segments)
             check_mask(attention_mask)
@@ -91,24 +109,53 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
         before = hidden.index_select(0, places - 1)
         return target_loss(self.lm_head, before, in_slots[places], layout.row[places], row_weights, weight)
 
-    def _hidden(self, layout: Layout, tokens: Tensor) -> Tensor:
-        """The last hidden states, (slots, width), for embedded tokens of that shape."""
-        body = self.transformer
-        alibi = alibi_bias(body, layout, _compute_dtype(tokens))
+    def _log_probs(self, trees: ChoiceTrees) -> Tensor:
+        """The log-probabilities of the trees' edges, (edges,) float32."""
+        at_once = tokens_at_once(self.transformer.word_embeddings.weight, self.config.hidden_size)
+        states = torch.cat([self._node_states(part) for part in trees.parts(at_once)])
+        return log_probs_of(self.lm_head, states, *(_on(each, states.device) for each in trees.edges))
+
+    def _node_states(self, trees: ChoiceTrees) -> Tensor:
+        """The last hidden states of the trees' nodes, (nodes, width)."""
+        ids, segments = trees.with_prompts()
+        device = self.transformer.word_embeddings.weight.device
+        layout = lay_out(segments, device)
+        tokens = self.transformer.word_embeddings(_on(ids, device)[layout.token])
+        hidden = self._hidden(layout, tokens, trees)
+        return hidden[_on(order_of_nodes(layout, trees), hidden.device)]
+
+    def _hidden(self, layout: Layout, tokens: Tensor, trees: ChoiceTrees | None = None) -> Tensor:
+        """The last hidden states, (slots, width), for embedded tokens of that shape.
+
+        With trees they are the nodes' alone, group by group: the last layer computes no others.
+        """
+        body, dtype = self.transformer, _compute_dtype(tokens)
+        alibi = alibi_bias(body, layout, dtype)
+        mask = last = SegmentMask(layout, layout, causal=True)
+        if trees is not None:
+            nodes = behind_prompts(layout, trees, alibi_slopes(body, alibi.device), dtype)
+            mask = replace(mask, trees=tuple(group.without_roots() for group in nodes))
+            last = replace(last, trees=nodes, only_trees=True)
         hidden = body.word_embeddings_layernorm(tokens[None])
-        mask = SegmentMask(layout, layout, causal=True)
         for block in body.h:
-            hidden = block(hidden, alibi=alibi, attention_mask=mask)[0]
+            hidden = block(hidden, alibi=alibi, attention_mask=last if block is body.h[-1] else mask)[0]
         return body.ln_f(hidden)[0]  # type: ignore[no-any-return]
 
 
 class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[misc]
-    """mT5 whose forward, given `row_weights`, returns the target-only loss; else the library's own."""
+    """mT5 whose forward, given `row_weights`, returns the target-only loss; else the library's own.
+
+    Given `trees`, it returns the log-probabilities of answer choices.
+    """
 
     parent_name = "MT5ForConditionalGeneration"
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Let the modules of the library's model do what this class needs of them."""
         adopt_head(self.lm_head)
         adopt_attention(self)
         for module in self.modules():
@@ -123,12 +170,14 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         row_weights: Tensor | None = None,
         segments: Tensor | None = None,
         target_segments: Tensor | None = None,
+        trees: ChoiceTrees | None = None,
         **kwargs: Any,
     ) -> Any:
         """The library's output, or `TargetLoss` when `row_weights` are given.
 
         Packed or not, a segment's loss and gradient are those it has alone in a row: see `packed_layout`. What the
-        decoder reads follows from the labels, shifted within each segment.
+        decoder reads follows from the labels, shifted within each segment. Of `trees`, the encoder reads each prompt
+        once; the decoder's nodes all look at the same keys and values of their prompt.
 
         Args:
             input_ids: (rows, prompt tokens) int64; of a packed batch (packs, tokens).
@@ -137,12 +186,17 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
             row_weights: (rows,) float32; of a packed batch (packs, segments).
             segments: (packs, tokens) int32, the number of each token's segment from 1 on, 0 on padding.
             target_segments: (packs, target tokens) int32, the same for the labels.
+            trees: Prompts and choices, instead of all the others; what is returned are the log-probabilities of its
+                edges, (edges,) float32, without gradient.
             **kwargs: Passed on to the library's forward; with `row_weights` only `inputs_embeds` and
                 `decoder_inputs_embeds` count.
 
         Raises:
             ModelError: A mask has four dimensions, or what is given does not go together.
         """
+        if trees is not None:
+            with torch.no_grad(), fast_linear():
+                return self._log_probs(trees)
         if row_weights is None or labels is None:
             refuse_unweighted(segments)
             if kwargs.get("encoder_outputs") is None:
@@ -166,6 +220,29 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         (places,) = torch.nonzero(in_slots != IGNORED, as_tuple=True)
         at = hidden.index_select(0, places)
         return target_loss(self.lm_head, at, in_slots[places], target.row[places], row_weights, weight)
+
+    def _log_probs(self, trees: ChoiceTrees) -> Tensor:
+        """The log-probabilities of the trees' edges, (edges,) float32."""
+        at_once = tokens_at_once(self.shared.weight, self.config.d_model)
+        states = torch.cat([self._node_states(part) for part in trees.parts(at_once)])
+        return log_probs_of(self.lm_head, states, *(_on(each, states.device) for each in trees.edges))
+
+    def _node_states(self, trees: ChoiceTrees) -> Tensor:
+        """The decoder's last hidden states at the trees' nodes, (nodes, width)."""
+        device = self.shared.weight.device
+        source, target = lay_out_both(trees.prompt_segments(), trees.node_segments(), device)
+        tokens = self.encoder.embed_tokens(_on(trees.prompts, device)[source.token])
+        start = self.config.decoder_start_token_id
+        read = _on(trees.node_tokens(self.config.pad_token_id if start is None else start), device)[
+            target.token
+        ]
+        encoded = _through(self.encoder, tokens, SegmentMask(source, source, causal=False))
+        among = self.decoder.block[0].layer[0].SelfAttention
+        biases = decoder_biases(among, target, trees, _compute_dtype(tokens))
+        own = SegmentMask(target, target, causal=True, biases=biases)
+        cross = SegmentMask(target, source, causal=False)
+        hidden = _through(self.decoder, self.decoder.embed_tokens(read), own, encoded, cross)[0]
+        return hidden[target.filled][_on(order_of_nodes(target, trees), hidden.device)]
 
     def _embedded(
         self,
@@ -203,12 +280,16 @@ def _through(
     cross: SegmentMask | None = None,
 ) -> Tensor:
     """The output of mT5's encoder or decoder, (1, slots, width), for embedded tokens, (slots, width)."""
-    bias = relative_bias(stack.block[0].layer[0].SelfAttention, mask.queries)
+    bias = None if mask.biases else relative_bias(stack.block[0].layer[0].SelfAttention, mask.queries)
     hidden = stack.dropout(tokens[None])
     for block in stack.block:
         # all by position: reentrant gradient checkpointing loses the gradient of anything else
         hidden = block(hidden, mask, bias, encoded, cross, None)[0]
     return stack.dropout(stack.final_layer_norm(hidden))  # type: ignore[no-any-return]
+
+
+def _on(numbers: Integers, device: torch.device) -> Tensor:
+    return torch.from_numpy(numbers).to(device)
 
 
 def _in_slots(

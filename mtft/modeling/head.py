@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -10,10 +11,12 @@ from torch import Tensor, nn
 from transformers.utils import ModelOutput
 
 from mtft.errors import ConfigError
+from mtft.modeling.log_probs import edge_log_probs
 from mtft.modeling.loss_backends import head_loss, require_backend
 from mtft.modeling.loss_options import LossOptions
 
 IGNORED = -100
+_STATES = 32  # whose logits stand at once where a head is not ours
 
 
 @dataclass
@@ -37,9 +40,9 @@ class TargetLoss(ModelOutput):  # type: ignore[misc]
 
 
 class TargetHead(nn.Linear):
-    """An output layer that can also return the loss; its parameter is the layer's own.
+    """An output layer that can also return the loss or log-probabilities; its parameter is the layer's own.
 
-    The loss is computed inside the head's forward because DeepSpeed ZeRO-3 and FSDP gather a partitioned
+    They are computed inside the head's forward because DeepSpeed ZeRO-3 and FSDP gather a partitioned
     weight on entry to the module that owns it.
 
     Attributes:
@@ -54,8 +57,14 @@ class TargetHead(nn.Linear):
         targets: Tensor | None = None,
         token_weights: Tensor | None = None,
         weight: Tensor | None = None,
+        edges: tuple[Tensor, Tensor] | None = None,
     ) -> Any:
-        """Logits; with targets and weights, `chunked_cross_entropy`'s pair, also by the weight's other name."""
+        """Logits; with targets and weights, `chunked_cross_entropy`'s pair, also by the weight's other name.
+
+        With edges, the `edge_log_probs` of their nodes and tokens.
+        """
+        if edges is not None:
+            return edge_log_probs(hidden, self.weight, *edges)
         if targets is None or token_weights is None:
             return super().forward(hidden)
         weight = self.weight if weight is None else weight
@@ -125,6 +134,28 @@ def target_loss(
     named = {} if weight is None else {"weight": weight}
     total, terms = head(hidden, targets, row_weights.float().flatten()[rows], **named)
     return summed(total, terms, rows, row_weights)
+
+
+def log_probs_of(head: nn.Module, hidden: Tensor, nodes: Tensor, tokens: Tensor) -> Tensor:
+    """What `edge_log_probs` returns, by any output layer; one that is not a `TargetHead` makes whole logits.
+
+    Args:
+        head: The output layer, possibly wrapped or quantised.
+        hidden: (states, width).
+        nodes: (edges,) int64, the state that predicts.
+        tokens: (edges,) int64, what it predicts.
+    """
+    if isinstance(head, TargetHead):
+        return head(hidden, edges=(nodes, tokens))  # type: ignore[no-any-return]
+    order = nodes.argsort()
+    found = torch.empty(len(nodes), device=hidden.device)
+    bounds = torch.arange(0, len(hidden) + _STATES, _STATES, device=nodes.device)
+    parts = torch.searchsorted(nodes[order], bounds).tolist()
+    for number, (first, last) in enumerate(pairwise(parts)):
+        here, start = order[first:last], number * _STATES
+        logits = head(hidden[start : start + _STATES]).float()
+        found[here] = logits.log_softmax(dim=-1)[nodes[here] - start, tokens[here]]
+    return found
 
 
 def summed(total: Tensor, terms: Tensor, rows: Tensor, row_weights: Tensor) -> TargetLoss:

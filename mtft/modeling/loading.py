@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -22,6 +23,7 @@ from transformers import (
 )
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
 )
 
@@ -55,7 +57,7 @@ def family_of(config: PretrainedConfig) -> str:
         return str(config.model_type)
     if config.model_type in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES and config.is_encoder_decoder:
         return "seq2seq"
-    if config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+    if config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not _looks_ahead(config):
         return "causal"
     raise ModelError(
         "A model must be a causal language model or an encoder-decoder of the transformers library.",
@@ -64,11 +66,18 @@ def family_of(config: PretrainedConfig) -> str:
     )
 
 
+def _looks_ahead(config: PretrainedConfig) -> bool:
+    """Whether attention sees what follows, as in BERT; the library would load it, and it would score by peeking."""
+    masked = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return masked and not (getattr(config, "is_decoder", False) or getattr(config, "causal", False))
+
+
 def load_model(
     name_or_path: str | Path,
     revision: str | None = None,
     dtype: torch.dtype | str | None = None,
     quantization: str = "none",
+    device_map: str | None = None,
 ) -> LoadedModel:
     """A model and its tokenizer from a folder or a Hub id, an adapter put on its base.
 
@@ -79,6 +88,7 @@ def load_model(
         revision: Branch, tag or commit on the Hub.
         dtype: Of the weights; None keeps the dtype they were saved in.
         quantization: What linear layers are held in: `none`, `4bit` or `8bit`; an adapter's own are not.
+        device_map: How the library spreads the weights over devices, `auto`; None loads them onto the CPU.
 
     Raises:
         ModelError: Nothing is there, weights are not safetensors, the model is of another kind, or the device cannot
@@ -87,7 +97,7 @@ def load_model(
     """
     name = str(name_or_path)
     if (Path(name) / ADAPTER_CONFIG).is_file():
-        return _load_adapter(Path(name), dtype, quantization)
+        return _load_adapter(Path(name), dtype, quantization, device_map)
     config = _guarded(name, AutoConfig.from_pretrained, revision=revision)
     family = family_of(config)
     auto = AutoModelForCausalLM if family == "causal" else AutoModelForSeq2SeqLM
@@ -98,6 +108,7 @@ def load_model(
         use_safetensors=True,
         dtype=dtype or "auto",
         quantization_config=quantization_config(quantization),
+        device_map=device_map,
         output_loading_info=True,
     )
     _refuse_missing(name, report["missing_keys"])
@@ -116,10 +127,13 @@ def _refuse_missing(name: str, missing: Collection[str]) -> None:
         )
 
 
-def _load_adapter(folder: Path, dtype: torch.dtype | str | None, quantization: str) -> LoadedModel:
+def _load_adapter(
+    folder: Path, dtype: torch.dtype | str | None, quantization: str, device_map: str | None
+) -> LoadedModel:
     """The adapter's base with the adapter on it."""
     recorded = adapter_record(folder)
-    loaded = load_model(base_place(folder, recorded), recorded.get("revision"), dtype, quantization)
+    base = base_place(folder, recorded)
+    loaded = load_model(base, recorded.get("revision"), dtype, quantization, device_map)
     return LoadedModel(put_adapter(loaded.model, folder).eval(), loaded.tokenizer, loaded.family)
 
 
@@ -127,7 +141,7 @@ def _guarded(name: str, load: Any, **options: Any) -> Any:
     """What `load` returns; the library's many errors as one of ours."""
     try:
         return load(name, trust_remote_code=False, **options)
-    except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, KeyError, json.JSONDecodeError, SafetensorError) as error:
         raise ModelError(
             "A model must be a folder or a Hub id with a configuration, a tokenizer and safetensors weights.",
             found=str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__,

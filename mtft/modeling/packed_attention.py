@@ -13,6 +13,27 @@ from mtft.modeling.packed_layout import Group, Layout
 
 
 @dataclass(frozen=True)
+class TreeQueries:
+    """Nodes of the trees of choices behind a group's prompts, whose keys are not simply those before them.
+
+    Attributes:
+        slots: (rows, nodes) int64, each node's slot, the roots' first: a prompt's last one. Padding repeats any.
+        real: (rows, nodes) bool, False on padding.
+        bias: (rows, heads, nodes, length), what is added to their scores, -inf where nothing is seen.
+    """
+
+    slots: Tensor
+    real: Tensor
+    bias: Tensor
+
+    def without_roots(self) -> TreeQueries | None:
+        """The nodes that are not in their prompts; None where there are none."""
+        if self.slots.shape[1] == 1:
+            return None
+        return TreeQueries(self.slots[:, 1:], self.real[:, 1:], self.bias[:, :, 1:])
+
+
+@dataclass(frozen=True)
 class SegmentMask:
     """What stands where a layer expects its mask: who attends to whom.
 
@@ -20,11 +41,18 @@ class SegmentMask:
         queries: Where the queries are.
         keys: Where the keys are: the same groups and rows.
         causal: Whether the bias hides later keys; padding, being later, is then hidden as well.
+        biases: For each group (rows, heads, queries, keys), in the place of a bias that is common to all; empty
+            where there is one. It hides padding, too.
+        trees: For each group its nodes of trees, or None where it has none besides the roots; may be empty.
+        only_trees: Whether nobody asks for other positions than those of `trees`.
     """
 
     queries: Layout
     keys: Layout
     causal: bool
+    biases: tuple[Tensor, ...] = ()
+    trees: tuple[TreeQueries | None, ...] = ()
+    only_trees: bool = False
 
 
 def attend(
@@ -44,8 +72,8 @@ def attend(
     and without them all attention weights would be kept for the backward pass.
 
     Args:
-        query: (query slots, heads x width).
-        key: (key slots, heads x width).
+        query: (query slots, heads x width), or (query slots, heads, width) where the bias needs no gradient.
+        key: (key slots, heads x width), or as the query.
         value: As `key`.
         bias: (heads, queries, keys) float32 for the longest segment, added to the scores, -inf where nothing is
             seen; a shorter segment takes its upper left corner. None adds nothing.
@@ -78,7 +106,46 @@ def attend(
         ).transpose(1, 2)
         for q, k, v, index in parts
     ]
-    return torch.cat([part.reshape(-1, query.shape[1]) for part in mixed_parts])
+    mixed = torch.cat([part.reshape(-1, part.shape[2] * part.shape[3]) for part in mixed_parts])
+    for group, tree in zip(far, mask.trees, strict=False):
+        if tree is not None:
+            mixed[tree.slots[tree.real]] = _tree_mixtures(query, key, value, group, tree, heads, scale)
+    return mixed
+
+
+def attend_from_trees(
+    query: Tensor, key: Tensor, value: Tensor, mask: SegmentMask, *, heads: int, scale: float
+) -> tuple[Tensor, Tensor]:
+    """The slots of all nodes of `mask.trees`, (nodes,), and their mixtures as of `attend`, group by group.
+
+    Args:
+        query: As for `attend`.
+        key: As for `attend`.
+        value: As for `attend`.
+        mask: Who attends to whom.
+        heads: Attention heads.
+        scale: What scores are multiplied by.
+    """
+    trees = [
+        (group, tree) for group, tree in zip(mask.keys.groups, mask.trees, strict=True) if tree is not None
+    ]
+    mixed = [_tree_mixtures(query, key, value, group, tree, heads, scale) for group, tree in trees]
+    return torch.cat([tree.slots[tree.real] for _, tree in trees]), torch.cat(mixed)
+
+
+def _tree_mixtures(
+    query: Tensor, key: Tensor, value: Tensor, group: Group, tree: TreeQueries, heads: int, scale: float
+) -> Tensor:
+    """The mixtures of a group's nodes, (nodes, heads x width)."""
+    rows, nodes = tree.slots.shape
+    found = F.scaled_dot_product_attention(
+        query[tree.slots].view(rows, nodes, heads, -1).transpose(1, 2),
+        _by_head(key[group.start : group.stop], group, heads),
+        _by_head(value[group.start : group.stop], group, heads),
+        attn_mask=tree.bias.to(query.dtype),
+        scale=scale,
+    )
+    return found.transpose(1, 2).reshape(rows, nodes, -1)[tree.real]
 
 
 def causal_bias(bias: Tensor) -> Tensor:
@@ -89,12 +156,14 @@ def causal_bias(bias: Tensor) -> Tensor:
 
 
 def _by_head(slots: Tensor, group: Group, heads: int) -> Tensor:
-    """(rows, heads, length, width), a view of a group's (rows x length, heads x width)."""
+    """(rows, heads, length, width), a view of a group's (rows x length, heads x width) or (…, heads, width)."""
     return slots.view(group.rows, group.length, heads, -1).transpose(1, 2)
 
 
 def _added(bias: Tensor | None, mask: SegmentMask, index: int, dtype: torch.dtype) -> Tensor | None:
     """What is added to the scores of a group: the bias, and -inf on padding where the bias does not hide it."""
+    if mask.biases:
+        return mask.biases[index].to(dtype)
     near, far = mask.queries.groups[index], mask.keys.groups[index]
     added = None if bias is None else bias[None, :, : near.length, : far.length]
     if not (far.full or mask.causal):

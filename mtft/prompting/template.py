@@ -150,7 +150,7 @@ class Template:
         """The rendered row, its long column shortened where the input has too many tokens, and how many went.
 
         Only the named column is shortened, at a word's end (a character's, in scripts without spaces), to
-        the longest beginning that fits; targets and choices stay as they are.
+        the longest beginning that fits (or ending: `Truncation.side`); targets and choices stay as they are.
 
         Raises:
             RenderError: The row breaks a rule; it does not fit with one word left (`too_long`); or a

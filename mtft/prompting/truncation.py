@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from mtft.prompting.failures import RenderError
 from mtft.prompting.rendered import Rendered
@@ -27,14 +27,24 @@ class Truncation:
     """What may be shortened, and to what length.
 
     Attributes:
-        column: The row's column that may lose its end: a text.
+        column: The row's column that may lose one of its sides: a text.
         max_tokens: The most tokens that an input may have.
         count: Tokens of a text, e.g. `lambda text: len(tokenizer(text)["input_ids"])`.
+        side: What goes: the column's end (`right`), as in a mixture's build, or its beginning (`left`).
     """
 
     column: str
     max_tokens: int
     count: Callable[[str], int]
+    side: Literal["left", "right"] = "right"
+
+    def cuts(self, text: str) -> list[int]:
+        """Where the text may be cut, from the cut that leaves least of it to the one that leaves most."""
+        return cut_points(text) if self.side == "right" else start_points(text)[::-1]
+
+    def kept(self, text: str, cut: int) -> str:
+        """What a cut at that place leaves."""
+        return text[:cut] if self.side == "right" else text[cut:]
 
 
 class Fitted(NamedTuple):
@@ -52,7 +62,7 @@ class Fitted(NamedTuple):
 def fitted(
     row: Mapping[str, Any], truncation: Truncation, render: Callable[[Mapping[str, Any]], Rendered | None]
 ) -> Fitted:
-    """The rendered row, with the longest beginning of the column with which the input fits.
+    """The rendered row, with the longest beginning (or ending) of the column with which the input fits.
 
     Raises:
         RenderError: Not one word of the column would fit, or the cut changes targets or choices.
@@ -82,7 +92,7 @@ class _Search:
     ) -> None:
         self._row, self._text, self._truncation = row, text, truncation
         self._render, self._full = render, full
-        self._cuts = cut_points(text)
+        self._cuts = truncation.cuts(text)
 
     def longest(self, tokens: int) -> tuple[Rendered, int]:
         """The rendering with the last cut that fits and its tokens; `tokens` has the one without a cut."""
@@ -103,9 +113,10 @@ class _Search:
             raise _too_long(self._truncation, tokens, "not one word of the column would be left")
         return best
 
-    def _probe(self, length: int) -> tuple[Rendered, int]:
+    def _probe(self, cut: int) -> tuple[Rendered, int]:
+        left = self._truncation.kept(self._text, cut)
         try:
-            made = self._render({**self._row, self._truncation.column: self._text[:length]})
+            made = self._render({**self._row, self._truncation.column: left})
         except RenderError as error:
             raise self._changed(error.rule) from None
         if made is None or made[1:] != self._full[1:]:
@@ -139,10 +150,28 @@ def cut_points(text: str) -> list[int]:
     """
     points: list[int] = []
     for run in re.finditer(r"\S+", text):
-        if run.end() - run.start() > _LONG_WORD or _UNSPACED.search(run.group()):
-            points += (place for place in range(run.start() + 1, run.end()) if _starts_character(text, place))
-        points.append(run.end())
+        points += (*_within(run), run.end())
     return points[: bisect_left(points, len(text.rstrip()))]
+
+
+def start_points(text: str) -> list[int]:
+    """Where the endings begin that a text may be cut to, ascending, the whole text not among them.
+
+    These are the beginnings of words, or of characters as for `cut_points`.
+
+    Example: `start_points("one two")` is `[4]`.
+    """
+    points: list[int] = []
+    for run in re.finditer(r"\S+", text):
+        points += (run.start(), *_within(run))
+    return points[1:]
+
+
+def _within(run: re.Match[str]) -> Iterator[int]:
+    """Where a run without spaces may be cut inside: nowhere, if it is a word."""
+    if run.end() - run.start() > _LONG_WORD or _UNSPACED.search(run.group()):
+        places = range(run.start() + 1, run.end())
+        yield from (place for place in places if _starts_character(run.string, place))
 
 
 def _starts_character(text: str, place: int) -> bool:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mtft.reporting.records import CellKey, Summary
+from mtft.reporting.records import CellKey, Comparison, Summary
 from mtft.reporting.results import Results
-from mtft.reporting.wording import HELD_OUT, plural
+from mtft.reporting.wording import HELD_OUT, LESS_IS_BETTER, POINTS, plural
 
 YES_SHARE = 0.5
 PARTLY_SHARE = 0.1
+MIN_GAIN = 2.0
+"""Points of 100 that a score without a chance level must gain over the base model before it counts."""
 KINDS = tuple(HELD_OUT)
 
 
@@ -92,14 +94,29 @@ def _judged(row: Summary, results: Results) -> Judged:
 
 
 def _beats_base(row: Summary, results: Results) -> bool | None:
-    """By the paired interval where there is one, else by the cell's interval against the base's median."""
+    """By the interval of the gain; without a chance level, the gain must also be of `MIN_GAIN` points.
+
+    A model that hardly answers at all scores next to nothing on free text, and any change of its output is
+    then a difference that many items can establish: one word right is no generalisation.
+    """
     base = results.at(results.base_of(row.model), row.key)
     if base is None or base.median is None or row.median is None:
         return None
-    paired = results.comparison(row.key, row.model, base.model)
-    if paired is not None and paired.low is not None:
-        return paired.low > 0
-    return (row.low if row.low is not None else row.median) > base.median
+    gain, low = _gain(row, base, results.comparison(row.key, row.model, base.model))
+    points = gain if row.metric in POINTS else 100 * gain
+    return low > 0 and (row.chance is not None or points >= MIN_GAIN)
+
+
+def _gain(row: Summary, base: Summary, paired: Comparison | None) -> tuple[float, float]:
+    """The gain over the base and its lower limit: paired where it is, else the cell's against the base's median."""
+    median, bar = row.median or 0.0, base.median or 0.0
+    limits = (row.low, row.high)
+    found = [median - bar, *((median if limit is None else limit) - bar for limit in limits)]
+    if paired is not None and paired.low is not None and paired.high is not None:
+        found = [median - bar if paired.difference is None else paired.difference, paired.low, paired.high]
+    if row.metric in LESS_IS_BETTER:
+        return -found[0], -found[2]
+    return found[0], found[1]
 
 
 def _count(marks: Iterable[bool | None]) -> tuple[int, int]:

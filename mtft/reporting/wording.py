@@ -14,6 +14,8 @@ METRICS = {
     "bleu_lc": "BLEU, lower case",
     "ter": "TER (less is better)",
     "rouge_l": "ROUGE-L",
+    "rouge_1": "ROUGE-1",
+    "rouge_2": "ROUGE-2",
     "meteor": "METEOR",
     "bertscore": "BERTScore",
     "parent": "PARENT",
@@ -23,6 +25,8 @@ METRICS = {
     "coverage": "triple coverage",
     "accuracy_above_chance": "accuracy, 0 = chance",
     "mrr": "MRR",
+    "auc": "AUC per query",
+    "auc_overall": "AUC over all candidates",
     "span_f1": "span F1",
     "exact_match": "exact match",
     "f1": "F1",
@@ -52,6 +56,17 @@ GROUPS = {
     "held_out_language": "unseen: languages not finetuned on",
     "held_out_cluster": "unseen: tasks not finetuned on",
     "held_out_pair": "unseen: pairs not finetuned on",
+    "language_trained": "languages finetuned on",
+    "language_pretrained_only": "languages only in pretraining",
+    "language_unseen": "languages never seen",
+    "cluster_trained": "tasks finetuned on",
+    "cluster_held_out": "tasks held out",
+    "language_trained_cluster_trained": "languages and tasks finetuned on",
+    "language_trained_cluster_held_out": "languages finetuned on, tasks held out",
+    "language_pretrained_only_cluster_trained": "languages only in pretraining, tasks finetuned on",
+    "language_pretrained_only_cluster_held_out": "languages only in pretraining, tasks held out",
+    "language_unseen_cluster_trained": "languages never seen, tasks finetuned on",
+    "language_unseen_cluster_held_out": "languages never seen, tasks held out",
 }
 NOTHING = "–"
 FRACTIONS = frozenset(
@@ -61,18 +76,33 @@ FRACTIONS = frozenset(
             "accuracy_above_chance",
             "ndcg",
             "mrr",
+            "auc",
+            "auc_overall",
             "span_f1",
             "malformed_rate",
             "f1",
             "exact_match",
         ),
-        *("rouge_l", "meteor", "bertscore", "parent", "parent_precision", "parent_recall"),
+        *(
+            "rouge_l",
+            "rouge_1",
+            "rouge_2",
+            "meteor",
+            "bertscore",
+            "parent",
+            "parent_precision",
+            "parent_recall",
+        ),
         *("slot_error", "slots_missing", "slots_added", "slots_repeated", "coverage", "values_said"),
     }
 )
 """Metrics of at most 1, shown in per cent."""
 POINTS = frozenset({"chrf", "chrf_pp", "bleu", "bleu_lc", "spbleu", "ter"})
 """Metrics of 0 to 100, however small their values happen to be."""
+LESS_IS_BETTER = frozenset(
+    {"ter", "slot_error", "slots_missing", "slots_added", "slots_repeated", "malformed_rate"}
+)
+"""Rates of errors: a gain is a fall."""
 
 
 def words(name: object) -> str:

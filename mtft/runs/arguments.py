@@ -151,10 +151,24 @@ class EvaluateArguments:
         metadata={"help": "Folder of the local datasets (docs/data.md); default $MTFT_DATA_ROOT."},
     )
     prompts: list[str] = field(default_factory=list, metadata={"help": "Folders of own cards and templates."})
+    pretrained_languages: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Languages the model was pretrained on: codes, `bloom`, `mc4` or `all`; default: the suite's, else "
+            "what is known of the model."
+        },
+    )
     protocol: str | None = field(
         default=None, metadata={"help": "Scoring protocol; default: the suite's, else the model family's."}
     )
     max_items_per_cell: int | None = field(default=None, metadata={"help": "Default: the suite's own."})
+    tasks: list[str] = field(
+        default_factory=list, metadata={"help": "Only these of the suite's tasks; default: all."}
+    )
+    languages: list[str] = field(
+        default_factory=list,
+        metadata={"help": "Only these languages of them, by code or configuration; default: all."},
+    )
     batch_tokens: int = field(default=8192, metadata={"help": "Tokens per batch."})
     shots: int | None = field(
         default=None, metadata={"help": "Answered examples before each prompt; default: the suite's own."}
@@ -166,6 +180,38 @@ class EvaluateArguments:
         default=None, metadata={"help": "Seed of random choices in templates; default: the suite's."}
     )
     self_check: int = field(
-        default=0, metadata={"help": "Check the fast scoring on so many examples per task."}
+        default=0,
+        metadata={"help": "Compare fast and naive scoring on so many examples of every task first."},
+    )
+    reference: bool = field(
+        default=False, metadata={"help": "Score naively: every choice alone with its prompt. Slow."}
+    )
+    score_function: str | None = field(
+        default=None,
+        metadata={
+            "help": "What ranks choices: sum, token, character, byte or pmi; default: the suite's, which is sum."
+        },
+    )
+    generation_backend: str = field(
+        default="transformers", metadata={"help": "What generates texts: transformers or vllm (its extra)."}
+    )
+    quantization: str = field(
+        default="none", metadata={"help": "What linear layers are held in: none, 4bit or 8bit."}
+    )
+    device_map: str | None = field(
+        default=None, metadata={"help": "Spread the weights over devices, as `auto` does; one process."}
+    )
+    partition_weights: bool = field(
+        default=False,
+        metadata={
+            "help": "DeepSpeed ZeRO-3: every process holds its part of the weights, all run all batches."
+        },
+    )
+    contamination_index: str | None = field(
+        default=None,
+        metadata={
+            "help": "Overlap index of the training text, in which items are looked up (docs/evaluation.md); default: "
+            "that of the run which the model stands in."
+        },
     )
     strict: bool = field(default=False, metadata={"help": "Stop at the first malformed row."})

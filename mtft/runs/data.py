@@ -14,6 +14,7 @@ from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder, cache_folder, data_root
 from mtft.runs.arguments import RunArguments
 from mtft.runs.folder import on_main_first
+from mtft.runs.pretraining import pretrained_languages
 from mtft.runs.validation_data import ValidationData, validation_data
 from mtft.synthetic import world
 from mtft.tasks import CardIndex, Problems, Sources
@@ -83,9 +84,17 @@ def prepare_data(run: RunArguments) -> RunData:
     spec = spec.with_over_long(run.over_long, "--over_long")
     cells = spec.resolve(library.cards, library.templates)
     suite = Suite.load(run.suite or spec.name).with_items(run.max_items_per_cell) if run.evaluate else None
+    suite = suite.with_protocol(run.protocol) if suite else None
     problems = Problems(strict=run.strict)
     examples = (
-        suite.examples(library.cards, library.templates, library.sources, problems, mixture=spec)
+        suite.examples(
+            library.cards,
+            library.templates,
+            library.sources,
+            problems,
+            mixture=spec,
+            pretrained=pretrained_languages(run.model),
+        )
         if suite
         else []
     )

@@ -41,7 +41,7 @@ class RunFolder:
     ```
     <path>/  model and tokenizer, checkpoint-<step>/, recipe.yaml (the resolved settings), training.json
         base/               the model before finetuning, for built-in sizes
-        mixture/manifest.json
+        mixture/            manifest.json, overlap.bin (see `mtft.mixing.overlap`)
         eval/               results.json, samples.parquet, report.html, report.md
     ```
     """
@@ -57,6 +57,11 @@ class RunFolder:
     def manifest(self) -> Path:
         """What the mixture was made of."""
         return self.path / "mixture" / "manifest.json"
+
+    @property
+    def overlap(self) -> Path:
+        """Hashes of what the mixture trains on."""
+        return self.path / "mixture" / "overlap.bin"
 
     @property
     def training(self) -> Path:

@@ -42,10 +42,10 @@ def whole_weights() -> Iterator[None]:
         library_deepspeed._hf_deepspeed_config_weak_ref = reference
 
 
-def load_whole(name_or_path: str | Path, revision: str | None = None) -> LoadedModel:
-    """A model with all its weights in this process, whatever launched it."""
+def load_whole(name_or_path: str | Path, revision: str | None = None, **options: str | None) -> LoadedModel:
+    """A model with all its weights in this process, whatever launched it; options are those of `load_model`."""
     with whole_weights():
-        return load_model(name_or_path, revision)
+        return load_model(name_or_path, revision, **options)  # type: ignore[arg-type]
 
 
 def prepare_base(

@@ -22,6 +22,7 @@ from mtft.runs.data import RunData, prepare_data
 from mtft.runs.folder import RunFolder, on_main_first, resolved_settings, write_atomically
 from mtft.runs.model_card import write_card
 from mtft.runs.models import is_built_in, load_whole, prepare_base
+from mtft.runs.overlap import find_index, place_index
 from mtft.runs.provenance import reproduction, vocabulary_overlap
 from mtft.runs.scoring import score
 from mtft.runs.validation import Validation
@@ -77,6 +78,7 @@ class Run:
         with on_main_first() as main:
             if main:
                 write_atomically(self.folder.manifest, json.dumps(self.mixture.manifest(positions), indent=1))
+                place_index(self.mixture.overlap(), self.folder)
                 print(self.mixture.describe(positions), flush=True)
 
     def evaluate(self, name: str) -> None:
@@ -102,6 +104,7 @@ class Run:
             protocol=self._protocol(),
             revision=self.arguments.revision if is_base else None,
             step=0 if is_base else self._summary()["step"],
+            overlap=find_index(self.folder.path),
         )
         with on_main_first() as main:
             if main:

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from mtft.evaluation import (
+    PROTOCOLS,
     EngineSettings,
     EvalExample,
     EvaluationResults,
@@ -28,8 +29,13 @@ from mtft.evaluation import (
     evaluate,
     examples_fingerprint,
     find_protocol,
+    with_contamination,
 )
-from mtft.runs.models import load_whole
+from mtft.evaluation.runnable import pad_and_eos
+from mtft.evaluation.score_function_rows import ranked_fingerprint
+from mtft.evaluation.vllm_generation import VllmGenerator, vllm_library
+from mtft.mixing import OverlapIndex
+from mtft.runs.placement import AT_HAND, Placement, count_parameters
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +50,14 @@ def score(
     protocol: str | None = None,
     revision: str | None = None,
     step: int | None = None,
+    placement: Placement = AT_HAND,
+    generation_backend: str = "transformers",
+    overlap: OverlapIndex | None = None,
 ) -> EvaluationResults:
     """The results of one model, equal in every process.
 
     Args:
-        model: Folder or Hub id; loaded whole by every process, which scores its share.
+        model: Folder or Hub id.
         suite: Where the examples come from.
         examples: What is scored.
         settings: How.
@@ -56,19 +65,30 @@ def score(
         protocol: Instead of the suite's.
         revision: Of a Hub model.
         step: Of training, where known.
+        placement: Where the weights are; by default every process has them all and scores its share.
+        generation_backend: `transformers`, or `vllm`.
+        overlap: The index of the training text in which items are looked up.
     """
-    loaded = load_whole(model, revision)
+    if generation_backend == "vllm":
+        vllm_library()  # before the model is loaded
+    if overlap is not None:
+        examples = with_contamination(examples, overlap)
+    loaded = placement.load(model, revision)
     state = PartialState()
     chosen = find_protocol(protocol or suite.protocol, loaded.family)
-    network = loaded.model.to(state.device)
+    network = loaded.model
     info = ModelInfo(
         name,
         path=str(model),
         family=loaded.family,
-        parameters=sum(p.numel() for p in network.parameters()),
+        parameters=count_parameters(network),
         step=step,
         dtype=str(next(network.parameters()).dtype).removeprefix("torch."),
     )
+    generator = None
+    if generation_backend == "vllm":
+        eos = pad_and_eos(loaded.tokenizer)[1]
+        generator = VllmGenerator(model, revision=revision, eos=eos, dtype=info.dtype, family=loaded.family)
     with _bar(f"scoring {name}", shown=state.is_main_process) as bar:
         work = bar.add_task("", total=None)
         samples = evaluate(
@@ -79,24 +99,32 @@ def score(
             chosen.name,
             settings,
             model_name=name,
+            step=step,
             progress=lambda done, total: bar.update(work, completed=done, total=total),
+            generator=generator,
         )
     del network, loaded
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    return EvaluationResults(
+    results = EvaluationResults(
         tuple(samples), (info,), cells_of(examples), _suite_facts(suite, chosen.name, examples)
     )
+    return results if overlap is None else results.with_extras(contamination_index=overlap.describe())
 
 
 def _suite_facts(suite: Suite, protocol: str, examples: list[EvalExample]) -> dict[str, Any]:
     return {
         "name": suite.name,
         "protocol": protocol,
+        "published_dtype": PROTOCOLS[protocol].published_dtype,
         "side": suite.side,
         "max_items_per_cell": suite.max_items_per_cell,
-        "fingerprint": f"{suite.fingerprint}-{examples_fingerprint(examples)}",
+        "score_function": suite.score_function,
+        "fingerprint": ranked_fingerprint(
+            f"{suite.fingerprint}-{examples_fingerprint(examples)}",
+            [cell.score_function for cell in cells_of(examples)],
+        ),
     }
 
 

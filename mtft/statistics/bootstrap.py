@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from mtft.statistics.intervals import FloatArray, Interval
 
 # Summed statistics (..., d) → values (...).
 Statistic = Callable[[FloatArray], FloatArray]
+_CHUNK = 2048
 
 
 def ratio(sums: FloatArray) -> FloatArray:
@@ -36,27 +38,69 @@ def resampling_weights(n_clusters: int, n_resamples: int = 1000, *, seed: int = 
 
 
 def replicates(sums: FloatArray, weights: NDArray[np.uint8], statistic: Statistic = ratio) -> FloatArray:
-    """The statistic in every resample, (B,).
+    """The statistic in every resample, (B, ...).
 
     Args:
-        sums: (G, d) statistics summed per cluster.
+        sums: (G, ..., d) statistics summed per cluster.
         weights: (B, G) from `resampling_weights`, the columns in the order of `sums`.
-        statistic: From summed statistics to values.
+        statistic: From summed statistics (..., d) to values (...).
     """
-    return statistic(weights.astype(np.float64) @ sums)
+    flat = sums.reshape(len(sums), -1)
+    total = np.zeros((len(weights), flat.shape[1]))
+    # Counts are bytes: only as many as fit a cache are made floats at once.
+    for start in range(0, len(flat), _CHUNK):
+        total += weights[:, start : start + _CHUNK].astype(np.float64) @ flat[start : start + _CHUNK]
+    return statistic(total.reshape(len(weights), *sums.shape[1:]))
 
 
-def percentile_interval(value: float, samples: FloatArray, *, level: float = 0.95) -> Interval:
-    """The estimate with the percentiles of its replicates; resamples without any item (nan) are left out."""
+def replicate_error(value: float, samples: FloatArray, n_clusters: float) -> float:
+    """Standard error of an estimate, from its replicates (B,) over G clusters.
+
+    The root of their mean squared distance from the estimate, so that where replicates lean to one side, as
+    those of a median between unequal neighbours do, their bias counts; times sqrt(G / (G − 1)), since
+    resampling varies like the clusters at hand, which lie closer to their own mean than to the true one.
+    Infinite for one cluster, nan without replicates.
+
+    Source: Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 10 (root mean square error);
+    the factor: Hesterberg 2015, "What Teachers Should Know About the Bootstrap", The American Statistician 69.
+    """
+    finite = samples[np.isfinite(samples)]
+    if not len(finite):
+        return float("nan")
+    if not n_clusters > 1:
+        return float("inf")
+    return float(np.sqrt(((finite - value) ** 2).mean() * n_clusters / (n_clusters - 1)))
+
+
+def percentile_interval(
+    value: float, samples: FloatArray, *, n_clusters: float = np.inf, level: float = 0.95
+) -> Interval:
+    """The estimate with the percentiles of its replicates; resamples without any item (nan) are left out.
+
+    With G clusters the percentiles are those of a normal distribution where Student's limits lie: further
+    out, since plain percentiles are too narrow for few clusters.
+
+    Args:
+        value: The estimate.
+        samples: (B,) replicates.
+        n_clusters: G; infinite for plain percentiles.
+        level: Confidence level.
+
+    Source: expanded percentiles: Hesterberg 2015, The American Statistician 69.
+    """
     finite = samples[np.isfinite(samples)]
     if not len(finite):
         return Interval(value, float("nan"), float("nan"))
-    low, high = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2])
+    tail = (1 - level) / 2
+    if 1 < n_clusters < np.inf:
+        reach = stats.t.ppf(1 - tail, n_clusters - 1) * np.sqrt(n_clusters / (n_clusters - 1))
+        tail = float(stats.norm.sf(reach))
+    low, high = np.quantile(finite, [tail, 1 - tail])
     return Interval(value, min(float(low), value), max(float(high), value))
 
 
 def median_over_templates(
-    sums: Sequence[FloatArray], weights: Sequence[NDArray[np.uint8]], statistic: Statistic = ratio
+    sums: FloatArray, weights: NDArray[np.uint8], statistic: Statistic = ratio
 ) -> tuple[float, FloatArray]:
     """The median template's value and its replicates.
 
@@ -64,15 +108,24 @@ def median_over_templates(
     itself.
 
     Args:
-        sums: Per template, (G_t, d) statistics per cluster.
-        weights: Per template, the (B, G_t) columns of one matrix of `resampling_weights`.
+        sums: (G, T, d) statistics per cluster and template; zeros where a template lacks a cluster.
+        weights: (B, G) of `resampling_weights`.
         statistic: From summed statistics to values.
 
     Returns:
         The median (nan without templates) and (B,) replicates.
     """
-    if not sums:
-        return float("nan"), np.empty(0)
-    values = np.array([float(statistic(s.sum(axis=0))) for s in sums])
-    table = np.stack([replicates(s, w, statistic) for s, w in zip(sums, weights, strict=True)])
-    return float(np.median(values)), np.asarray(np.median(table, axis=0), dtype=np.float64)
+    if not sums.size:
+        return float("nan"), np.full(len(weights), np.nan)
+    return float(np.median(statistic(sums.sum(axis=0)))), _median(replicates(sums, weights, statistic))
+
+
+def _median(table: FloatArray) -> FloatArray:
+    """(B,) medians over the templates (B, T) that have a value in a resample."""
+    known = np.isfinite(table)
+    if known.all():
+        return np.asarray(np.median(table, axis=1), dtype=np.float64)
+    found = np.full(len(table), np.nan)
+    some = known.any(axis=1)
+    found[some] = np.nanmedian(np.where(known[some], table[some], np.nan), axis=1)
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -23,10 +24,6 @@ class Interval(NamedTuple):
     value: float
     low: float
     high: float
-
-    def widened(self, other: Interval) -> Interval:
-        """This estimate with the limits that hold both intervals."""
-        return Interval(self.value, min(self.low, other.low), max(self.high, other.high))
 
 
 def normal_quantile(level: float = 0.95) -> float:
@@ -73,9 +70,9 @@ def cluster_sums(values: ArrayLike, clusters: ArrayLike) -> tuple[NDArray[np.flo
     rows = np.asarray(values, dtype=np.float64)
     _, position = np.unique(np.asarray(clusters), return_inverse=True)
     counts = np.bincount(position).astype(np.float64)
-    sums = np.zeros((len(counts), *rows.shape[1:]), dtype=np.float64)
-    np.add.at(sums, position, rows)
-    return sums, counts
+    columns = rows.reshape(len(rows), int(np.prod(rows.shape[1:]))).T
+    sums = np.array([np.bincount(position, column, len(counts)) for column in columns], dtype=np.float64).T
+    return sums.reshape(len(counts), *rows.shape[1:]), counts
 
 
 def clustered_standard_error(values: ArrayLike, clusters: ArrayLike, *, correction: str = "CR1") -> float:
@@ -96,43 +93,85 @@ def clustered_standard_error(values: ArrayLike, clusters: ArrayLike, *, correcti
     return error * float(np.sqrt(groups / (groups - 1))) if groups > 1 else float("inf")
 
 
-def clustered_interval(
-    values: ArrayLike, clusters: ArrayLike, *, level: float = 0.95, at: float | None = None
-) -> Interval:
-    """Interval of the mean of scores in [0, 1] whose rows come in clusters.
-
-    The clustered standard error SE gives an effective number of rows n* = p(1 − p) / SE², which Wilson's
-    interval uses with Student's quantile of G − 1 degrees of freedom. So the interval stays inside [0, 1],
-    is asymmetric near the ends, and keeps its coverage at small n where p ± 1.96 SE does not. Where all
-    clusters agree, SE says nothing: n* is then G, as if every cluster were one trial. The width is therefore
-    never zero, at 0 and 1 neither.
+def clustered_interval(values: ArrayLike, clusters: ArrayLike, *, level: float = 0.95) -> Interval:
+    """Interval of the mean of scores in [0, 1] whose rows come in clusters: see `error_interval`.
 
     Args:
         values: (n,) float in [0, 1].
         clusters: (n,) labels.
         level: Confidence level.
-        at: An estimate other than the mean, such as a median over templates of which these rows are the
-            middle one; it is given the width that n* means there.
 
     Returns:
-        The estimate with its limits; (nan, nan, nan) without rows.
+        The mean with its limits; (nan, nan, nan) without rows.
 
-    Source: clustered errors: Miller 2024, arXiv 2411.00640, section 2.2. Wilson's interval at the effective
-    sample size with Student's quantile: Korn & Graubard 1998, Survey Methodology 24 (their adjustment, on
-    Wilson's interval).
+    Source: clustered errors: Miller 2024, arXiv 2411.00640, section 2.2.
     """
     rows = np.asarray(values, dtype=np.float64)
     if not len(rows):
         return Interval(float("nan"), float("nan"), float("nan"))
-    mean, groups = float(rows.mean()), len(np.unique(np.asarray(clusters)))
+    groups = len(np.unique(np.asarray(clusters)))
     error = clustered_standard_error(rows, clusters)
-    spread = mean * (1 - mean)
-    known = np.isfinite(error) and error > 1e-12 and spread > 0
-    effective = spread / error**2 if known else float(groups)
-    estimate = mean if at is None else at
-    return wilson_interval(estimate, effective, level=level, quantile=_student(groups, level))
+    return error_interval(float(rows.mean()), error, groups, level=level)
 
 
-def _student(groups: int, level: float) -> float:
-    """Student's two-sided quantile for `groups` clusters; the normal one where there is a single cluster."""
-    return float(stats.t.ppf(0.5 + level / 2, groups - 1)) if groups > 1 else normal_quantile(level)
+def error_interval(value: float, error: float, n_clusters: float, *, level: float = 0.95) -> Interval:
+    """Interval of a score in [0, 1] with a known standard error, such as a clustered or a bootstrap one.
+
+    The error SE gives an effective number of rows n* = p(1 − p) / SE², which Wilson's interval uses with
+    Student's quantile of G − 1 degrees of freedom. So the interval stays inside [0, 1], is asymmetric near
+    the ends, and keeps its coverage at small n where p ± 1.96 SE does not. Where all clusters agree, SE says
+    nothing: n* is then G, as if every cluster were one trial. The width is therefore never zero, at 0 and 1
+    neither.
+
+    Args:
+        value: The estimate.
+        error: Its standard error.
+        n_clusters: G, the independent units it was made of.
+        level: Confidence level.
+
+    Source: Wilson's interval at the effective sample size with Student's quantile: Korn & Graubard 1998,
+    Survey Methodology 24 (their adjustment, on Wilson's interval).
+    """
+    trials = effective_trials(value, error, n_clusters)
+    return wilson_interval(value, trials, level=level, quantile=student_quantile(n_clusters, level))
+
+
+def effective_trials(value: float, error: float, n_clusters: float) -> float:
+    """n* = p(1 − p) / SE², the independent trials that would have this error; G where the error says nothing.
+
+    Example: a share of 0.5 with an error of 0.05 is worth 100 trials.
+    """
+    spread = value * (1 - value)
+    return spread / error**2 if np.isfinite(error) and error > 1e-12 and spread > 0 else float(n_clusters)
+
+
+def detectable_score(
+    chance: float, value: float, error: float, n_clusters: float, *, level: float = 0.95
+) -> float | None:
+    """The smallest score whose interval would lie above chance with as many effective trials as `value` has.
+
+    Wilson's lower limit lies above c just where p > c + t sqrt(c(1 − c) / n*), so this is that bound: a
+    model whose true score it is would be told apart from chance half of the time. None where even a perfect
+    score would not be.
+
+    Args:
+        chance: The level that is to be beaten, in [0, 1].
+        value: The score found.
+        error: Its standard error.
+        n_clusters: Independent units.
+        level: Confidence level of the interval.
+
+    Source: inversion of the score test: Wilson 1927, as above; minimum detectable effects: Miller 2024, arXiv
+    2411.00640, section 5.
+    """
+    trials = effective_trials(value, error, n_clusters)
+    bound = chance + student_quantile(n_clusters, level) * np.sqrt(chance * (1 - chance) / trials)
+    return float(bound) if bound < 1 else None
+
+
+@lru_cache(maxsize=4096)
+def student_quantile(n_clusters: float, level: float = 0.95) -> float:
+    """Student's two-sided quantile for G clusters; the normal one where there is a single cluster."""
+    if n_clusters < 2:
+        return normal_quantile(level)
+    return float(stats.t.ppf(0.5 + level / 2, n_clusters - 1))

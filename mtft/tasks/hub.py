@@ -7,7 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from mtft.errors import TaskError
+from mtft.errors import SourceError, TaskError
 from mtft.tasks.confine import confined
 from mtft.tasks.raw import Record
 from mtft.tasks.source import PARQUET_BRANCH, Source
@@ -85,7 +85,7 @@ def _load(
             cache_dir=str(cache_dir) if cache_dir else None,
         )
     except Exception as error:  # load_dataset raises whatever its parts raise; all of it is about the source
-        raise TaskError(
+        raise SourceError(
             "A Hub source must load without code of its own, by its configuration and split.",
             found=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
             where=where,
@@ -125,13 +125,13 @@ def hub_file(
         )
     except LocalEntryNotFoundError as error:
         rule = "A Hub file must be in the cache, or the network allowed."
-        raise TaskError(rule, found=f"`{file}` of {source.id}", remedy=_ONLINE) from error
+        raise SourceError(rule, found=f"`{file}` of {source.id}", remedy=_ONLINE) from error
     except EntryNotFoundError:
         return None
     except Exception as error:  # whatever the network and the Hub raise is about the source
         rule = "A file of a Hub source must be reachable."
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        raise TaskError(rule, found=said, where=f"{source.id} at {source.revision}") from error
+        raise SourceError(rule, found=said, where=f"{source.id} at {source.revision}") from error
     return Path(found)
 
 

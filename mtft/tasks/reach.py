@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
-from mtft.errors import TaskError
+from mtft.errors import SourceError, TaskError
 from mtft.synthetic import generator_fingerprint
 from mtft.tasks import expression
 from mtft.tasks.card import CardFile
@@ -109,7 +109,7 @@ def local_files(card: CardFile, config: str, split: str, sources: Sources) -> tu
     """
     root = card.path.parent if card.source.root == "card" else sources.data_root
     if root is None or not root.is_dir():
-        raise TaskError(
+        raise SourceError(
             f"The task `{card.name}` reads files under the data folder, which must exist.",
             found=root,
             remedy="Give it with --data_root (or MTFT_DATA_ROOT); docs/data.md says what it holds.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +30,15 @@ def card_rows(card: CardFile, config: str, side: str, sources: Sources, reporter
         for row, pinned in _split_rows(card, config, split, sources, reporter):
             if card.division.place(row.item_group, side, pinned) == side:
                 yield row
+
+
+def published_rows(
+    card: CardFile, config: str, splits: Sequence[str], sources: Sources, reporter: Reporter
+) -> Iterator[Row]:
+    """All rows of published splits of a configuration; the card's division does not matter."""
+    for split in splits:
+        for row, _ in _split_rows(card, config, split, sources, reporter):
+            yield row
 
 
 def lower_sides(card: CardFile, side: str, sources: Sources) -> frozenset[str]:

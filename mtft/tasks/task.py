@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
-from mtft.errors import TaskError
+from mtft.errors import TaskError, nearest
 from mtft.languages import Language
 from mtft.prompting import Rendered, RenderError, Template, Truncation
 from mtft.tasks.card import CardFile
@@ -17,7 +17,7 @@ from mtft.tasks.division import SIDES, Side, draw_groups
 from mtft.tasks.problems import Problems, Reporter
 from mtft.tasks.reach import Sources, source_fingerprint
 from mtft.tasks.records import Example, Row
-from mtft.tasks.rows import card_rows, lower_sides
+from mtft.tasks.rows import card_rows, lower_sides, published_rows
 
 COPY = "copy_of_another_dataset"  # why a guard leaves a row out
 PROMPTED = "prompted"  # template id of rows that came with their prompt
@@ -86,10 +86,32 @@ class Task:
         problems.strict |= sources.strict
         taken = lower_sides(self.card, side, sources)
         reporter = Reporter(problems, self.name)
-        for row in card_rows(self.card, self.config, side, sources, reporter):
-            if row.item_group in taken:
-                reporter.note("stands_on_another_side", row.where)
-            elif self.guard is not None and self.guard.leaves_out(row.fields, sources):
+        rows = _outside(taken, card_rows(self.card, self.config, side, sources, reporter), reporter)
+        yield from self._guarded(rows, sources, reporter)
+
+    def split_rows(self, splits: Sequence[str], sources: Sources, problems: Problems) -> Iterator[Row]:
+        """All rows of published splits, whatever side the card's division puts them on.
+
+        For scores that stand beside published ones; a model must not have been finetuned on the card.
+
+        Raises:
+            TaskError: The card has no such split, or the source cannot be reached; under strict, the first problem.
+        """
+        for split in splits:
+            if split not in self.card.splits:
+                remedy = nearest(split, self.card.splits)
+                raise TaskError(
+                    "A split must be one of the card's.", found=f"`{split}`", where=self.key, remedy=remedy
+                )
+        problems.strict |= sources.strict
+        reporter = Reporter(problems, self.name)
+        rows = published_rows(self.card, self.config, splits, sources, reporter)
+        yield from self._guarded(rows, sources, reporter)
+
+    def _guarded(self, rows: Iterator[Row], sources: Sources, reporter: Reporter) -> Iterator[Row]:
+        """The rows without copies of another dataset's."""
+        for row in rows:
+            if self.guard is not None and self.guard.leaves_out(row.fields, sources):
                 reporter.note(COPY, row.where)
             else:
                 yield row
@@ -123,7 +145,14 @@ class Task:
         return self._example(row, rendered, template.id, template.language)
 
     def fit(
-        self, row: Row, template: Template, max_tokens: int, count: Callable[[str], int], seed: int = 0
+        self,
+        row: Row,
+        template: Template,
+        max_tokens: int,
+        count: Callable[[str], int],
+        seed: int = 0,
+        *,
+        side: Literal["left", "right"] = "right",
     ) -> Rendered | None:
         """What a template makes of a row, the column that the card lets it shorten cut where the input is too long.
 
@@ -133,6 +162,7 @@ class Task:
             max_tokens: The most tokens that the input may have.
             count: Tokens of a text.
             seed: Of the templates' random choices.
+            side: The side of the column that goes.
 
         Returns:
             Targets and choices as `render` makes them; None where the card names no column, or the template's
@@ -141,7 +171,7 @@ class Task:
         column = self.truncatable(template)
         if column is None:
             return None
-        budget = Truncation(column, max_tokens, count)
+        budget = Truncation(column, max_tokens, count, side)
         try:
             return template.fit(row.fields, budget, example_id=_example_id(row), seed=seed).rendered
         except RenderError:
@@ -192,6 +222,15 @@ class Task:
             task=self.name,
             source_revision=row.revision,
         )
+
+
+def _outside(groups: Collection[str], rows: Iterator[Row], reporter: Reporter) -> Iterator[Row]:
+    """The rows whose item does not stand on a later side."""
+    for row in rows:
+        if row.item_group in groups:
+            reporter.note("stands_on_another_side", row.where)
+        else:
+            yield row
 
 
 def _example_id(row: Row) -> str:

@@ -35,7 +35,8 @@ COMMANDS = [
     *(["mixture", name] for name in ("list", "describe", "build", "export")),
     *(["model", name] for name in ("merge", "export", "card")),
     *(["recipes", name] for name in ("list", "path")),
-    *([name] for name in ("eval", "predict", "report", "doctor")),
+    *(["eval", name] for name in ("run", "suites", "export-lm-eval", "rescore")),
+    *([name] for name in ("predict", "report", "doctor")),
 ]
 
 
@@ -53,7 +54,8 @@ import mtft
 heavy = {HEAVY!r}
 assert not [name for name in heavy if name in sys.modules], "import mtft"
 from mtft.cli.main import app
-for arguments in (["--help"], ["--version"], ["mixture", "--help"], ["prompts", "--help"], ["eval", "--help"]):
+groups = (["mixture"], ["prompts"], ["eval"], ["eval", "run"], ["eval", "suites"], ["eval", "export-lm-eval"])
+for arguments in (["--help"], ["--version"], *([*group, "--help"] for group in groups)):
     assert CliRunner().invoke(app, arguments).exit_code == 0
 print([name for name in heavy if name in sys.modules])
 """

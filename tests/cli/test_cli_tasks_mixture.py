@@ -136,6 +136,8 @@ def test_build_describe_export_agree(zoo: list[str], tmp_path: Path) -> None:
     mixture = str(tmp_path / "zoo.yaml")
     built: dict[str, Any] = json.loads(said("mixture", "build", mixture, *zoo, "--json"))
     assert built["rows"] > 0
+    assert Path(built["overlap"]["path"]).stat().st_size > 8 * sum(built["overlap"]["counts"].values()) > 0
+    assert built["overlap"]["path"] in said("mixture", "build", mixture, *zoo).replace("\n", "")
     assert list((tmp_path / "cache" / "mixtures").glob("*.arrow"))
     described = said("mixture", "describe", mixture, *zoo, "--positions", "100")
     assert "held out for the report: 1 cells" in described

@@ -15,6 +15,7 @@ from sacrebleu.metrics import BLEU
 from mtft.errors import SuiteError
 from mtft.evaluation.metrics import METRICS
 from mtft.evaluation.metrics.bleu import BleuSetting, bleu_counts, bleu_score, corpus_bleu, tokenizer_of
+from mtft.evaluation.sample_columns import SampleRows
 from tests.evaluation.corpora import ROWS, Row, samples_of, shuffled, turned, value
 
 
@@ -46,7 +47,7 @@ def test_order_is_nothing_and_groups_add_up(rows: list[Row], draw: random.Random
     samples = samples_of(rows)
     chosen = {g for g in {s.item_group for s in samples} if draw.random() < 0.5} or {"g0"}
     found = metric.rows(samples)
-    part = np.array([g in chosen for g in found.groups])
+    part = np.array([g in chosen for g in SampleRows.of(samples).names("item_group", found.groups)])
     expected = value(metric, [s for s in samples if s.item_group in chosen])
     assert float(metric.value(found.statistics[part].sum(axis=0))) == pytest.approx(expected)
 

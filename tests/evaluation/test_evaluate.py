@@ -1,13 +1,8 @@
 from __future__ import annotations
 
-import json
 import math
-import os
 import pickle
 import random
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,13 +19,12 @@ from mtft.evaluation import (
     cells_of,
     evaluate,
 )
-from mtft.evaluation import evaluator as evaluator_module
-from mtft.evaluation.fingerprints import model_fingerprint
-from mtft.evaluation.output_cache import OutputCache
+from mtft.evaluation import runner as runner_module
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder
 from mtft.tasks import CardIndex, Problems, Sources
 from tests.evaluation.conftest import Tiny, make
+from tests.launching import TORCHRUN, launched
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +92,9 @@ def test_self_check_passes_and_finds_a_wrong_engine(
 ) -> None:
     some = [e for e in examples if "accuracy" in e.cell.metrics][::9]
     evaluate(*tiny, some, "trained", EngineSettings(self_check=1))
-    score = evaluator_module.LikelihoodEngine.score
+    score = runner_module.LikelihoodEngine.score
     monkeypatch.setattr(
-        evaluator_module.LikelihoodEngine,
+        runner_module.LikelihoodEngine,
         "score",
         lambda self, batch: [[v + 0.1 for v in row] for row in score(self, batch)],
     )
@@ -129,37 +123,6 @@ def test_the_models_mode_is_put_back(tiny: Tiny, examples: list[EvalExample]) ->
     tiny.model.eval()
 
 
-def test_a_killed_evaluation_goes_on_where_it_stopped(
-    tiny: Tiny, examples: list[EvalExample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(evaluator_module, "CHUNK_SECONDS", 0.0)
-    settings = EngineSettings(batch_tokens=2000, cache_folder=tmp_path)
-    whole = evaluate(*tiny, examples, "trained")
-
-    class Killed(Exception):  # noqa: N818
-        pass
-
-    def kill(done: int, total: int) -> None:
-        if done > total / 3:
-            raise Killed
-
-    with pytest.raises(Killed):
-        evaluate(*tiny, examples, "trained", settings, progress=kill)
-    (folder,) = tmp_path.iterdir()
-    stored = sum(len(json.loads(p.read_text())) for p in folder.glob("*.json"))
-    assert stored > 0
-    (folder / "0-99999.json").write_text("{ torn", encoding="utf-8")
-    counts: list[int] = []
-    resumed = evaluate(
-        *tiny, examples, "trained", settings, progress=lambda done, total: counts.append(total)
-    )
-    total = len({(s.inputs, s.choices, s.metric) for s in whole})
-    assert 0 < counts[0] <= total - stored
-    for one, other in zip(resumed, whole, strict=True):
-        assert one.loglikelihoods == pytest.approx(other.loglikelihoods, abs=1e-5, rel=1e-5)
-        assert one.prediction == other.prediction
-
-
 def test_another_model_or_protocol_never_reads_stored_outputs(
     tiny: Tiny, examples: list[EvalExample], tmp_path: Path
 ) -> None:
@@ -172,26 +135,6 @@ def test_another_model_or_protocol_never_reads_stored_outputs(
     assert len(list(tmp_path.iterdir())) == 3
     assert [s.loglikelihoods for s in second] == [s.loglikelihoods for s in evaluate(*other, some, "trained")]
     assert first[0].loglikelihoods != second[0].loglikelihoods
-
-
-def test_the_fingerprint_sees_every_weight(tiny: Tiny) -> None:
-    before = model_fingerprint(tiny.model)
-    parameter = next(iter(tiny.model.parameters()))
-    kept = parameter.detach().clone()
-    with torch.no_grad():
-        parameter.view(-1)[-1] += 1.0
-        changed = model_fingerprint(tiny.model)
-        parameter.copy_(kept.flip(0))
-        swapped = model_fingerprint(tiny.model)
-        parameter.copy_(kept)
-    assert len({before, changed, swapped}) == 3
-    assert model_fingerprint(tiny.model) == before
-
-
-def test_cache_without_a_folder_keeps_nothing() -> None:
-    cache = OutputCache(None, "f")
-    cache.write({"k": "v"}, rank=0)
-    assert cache.read() == {}
 
 
 def test_from_examples_to_a_report(tiny: Tiny, examples: list[EvalExample], tmp_path: Path) -> None:
@@ -223,39 +166,12 @@ def test_two_processes_find_what_one_does(examples: list[EvalExample], tmp_path:
     some = examples[::5]
     (tmp_path / "run.py").write_text(SCRIPT, encoding="utf-8")
     (tmp_path / "examples").write_bytes(pickle.dumps(some))
-    root = Path(__file__).resolve().parents[2]
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node",
-        "2",
-        "--master_port",
-        str(_free_port()),
-    ]
-    arguments = [str(tmp_path / "run.py"), str(tmp_path / "examples"), str(tmp_path / "out"), tiny.family]
-    found = subprocess.run(
-        [*command, *arguments],
-        cwd=root,
-        capture_output=True,
-        timeout=180,
-        text=True,
-        env={**_environment(), "PYTHONPATH": str(root)},
+    launched(
+        [*TORCHRUN, tmp_path / "run.py", tmp_path / "examples", tmp_path / "out", tiny.family], timeout=180
     )
-    assert found.returncode == 0, found.stderr[-3000:]
     one = evaluate(*tiny, some, "trained")
     for rank in range(2):
         both = pickle.loads((tmp_path / f"out.{rank}").read_bytes())
         assert [s.prediction for s in both] == [s.prediction for s in one]
         for a, b in zip(both, one, strict=True):
             assert a.loglikelihoods == pytest.approx(b.loglikelihoods, abs=1e-5, rel=1e-5)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}

@@ -63,7 +63,7 @@ def test_ndcg(tmp_path: Path) -> None:
     found = load("ndcg", tmp_path).compute(
         predictions=[[2.0, 1.0], [1.0, 1.0]], references=[[1.0, 0.0], [0.0, 0.0]]
     )
-    assert found == {"ndcg": 1.0, "mrr": 1.0, "n_queries": 1.0}
+    assert found == {"ndcg": 1.0, "mrr": 1.0, "auc": 1.0, "auc_overall": 1.0, "n_queries": 1.0}
 
 
 PREDICTIONS = ["Ada wrote a note in 1843", "", "the old boat is old"]

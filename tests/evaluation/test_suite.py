@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-from mtft.errors import MtftError, SuiteError, TaskError
-from mtft.evaluation import EvalExample, Suite, cells_of, examples_fingerprint
+from mtft.errors import MtftError, RunError, SuiteError, TaskError
+from mtft.evaluation import EvalExample, Suite, TrainedOn, cells_of, examples_fingerprint
 from mtft.evaluation.drawing import drawn
 from mtft.mixing import MixtureSpec
 from mtft.prompting import TemplateCollection
@@ -73,18 +75,6 @@ def test_unknown_names_give_the_nearest(
         suite = Suite.load(written(tmp_path, f"name: a\ntasks: {tasks}\n"))
         with pytest.raises(MtftError, match=message):
             build(suite, index, collection)
-
-
-def test_every_built_in_suite_loads_and_names_real_things(
-    index: CardIndex, collection: TemplateCollection
-) -> None:
-    found = sorted((builtin_folder("eval") / "suites").rglob("*.yaml"))
-    assert len(found) >= 3
-    for path in found:
-        suite = Suite.load(path)
-        assert suite.name == path.stem
-        trained = MixtureSpec.load(suite.mixture).resolve(index, collection) if suite.mixture else None
-        assert suite._asked(index, collection, trained)
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +160,55 @@ def test_without_a_mixture_nothing_is_called_held_out(
     found = build(Suite.load(written(tmp_path, text)), index, collection)
     assert {e.cell.seen for e in found} == {"unknown"}
     assert {e.cell.metrics for e in found if e.cell.task == "mini_xp3/qa"} == {("qa",)}
+
+
+TWO_TASKS = """name: a
+max_items_per_cell: 2
+tasks: [{task: mini_xp3/nli, exclude_languages: [qad]}, {task: mini_xp3/qa, exclude_languages: [qad]}]
+"""
+
+
+def test_what_a_finished_model_was_trained_on_decides_what_is_held_out(
+    tmp_path: Path, index: CardIndex, collection: TemplateCollection
+) -> None:
+    """As its run's manifest says it; a suite without a mixture then claims as much as one with it."""
+    spec = MixtureSpec.load("mini_xp3")
+    mixed = TrainedOn.of_cells("mini_xp3", spec.resolve(index, collection))
+    units = [{"task": key.partition(":")[0], "config": key.partition(":")[2]} for key in sorted(mixed.keys)]
+    for unit in units:
+        card = index.get(unit["task"])
+        unit |= {"cluster": card.cluster, "language": card.variants[unit["config"]].language}
+    manifest = {"name": "mini_xp3", "units": units, "held_out": {"validation": []}}
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    trained = TrainedOn.of_manifest(path, index)
+    assert trained == dataclasses.replace(mixed, selecting=frozenset())
+    suite = Suite.load(written(tmp_path, TWO_TASKS))
+    found = suite.examples(index, collection, Sources(), Problems(), trained=trained)
+    own = {(e.cell.task, e.cell.config): e.cell.seen for e in found}
+    mini = suite.examples(index, collection, Sources(), Problems(), mixture=spec)
+    assert own == {(e.cell.task, e.cell.config): e.cell.seen for e in mini}
+    english = dataclasses.replace(trained, languages=frozenset({"en"}))
+    for pretrained, expected in (
+        (None, {"trained", ""}),
+        (["qab"], {"trained", "pretrained_only", "unseen"}),
+    ):
+        found = suite.examples(
+            index, collection, Sources(), Problems(), trained=english, pretrained=pretrained
+        )
+        assert {e.cell.language_status for e in found} == expected
+    path.write_text('{"units": [{"task": 1}]}', encoding="utf-8")
+    with pytest.raises(RunError, match="manifest"):
+        TrainedOn.of_manifest(path, index)
+
+
+def test_a_cell_that_selected_the_models_checkpoint_is_not_reported(
+    tmp_path: Path, index: CardIndex, collection: TemplateCollection
+) -> None:
+    trained = TrainedOn("m", frozenset(), frozenset(), frozenset(), frozenset({"mini_xp3/nli:en"}))
+    suite = Suite.load(written(tmp_path, "name: a\ntasks: [{task: mini_xp3/nli, languages: [en]}]\n"))
+    with pytest.raises(SuiteError, match="selects checkpoints"):
+        suite.examples(index, collection, Sources(), Problems(), trained=trained)
 
 
 OWN_CARD = """dataset: own

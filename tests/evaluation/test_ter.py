@@ -13,6 +13,7 @@ from sacrebleu.metrics import TER
 from mtft.evaluation.aggregate import Resampling, template_cells
 from mtft.evaluation.metrics import METRICS
 from mtft.evaluation.metrics.ter import corpus_ter, ter_score
+from mtft.evaluation.sample_columns import SampleRows
 from tests.evaluation.corpora import ROWS, Row, samples_of, shuffled, turned, value
 
 TER_METRIC = METRICS["ter"][0]
@@ -34,7 +35,7 @@ def test_order_is_nothing_and_groups_add_up(rows: list[Row], draw: random.Random
     whole = value(TER_METRIC, samples)
     assert value(TER_METRIC, samples_of(shuffled(rows, draw))) == pytest.approx(whole)
     found = TER_METRIC.rows(samples)
-    part = np.array([g == "g0" for g in found.groups])
+    part = np.array([g == "g0" for g in SampleRows.of(samples).names("item_group", found.groups)])
     expected = corpus_ter([p for p, _ in rows[:2]], [r for _, r in rows[:2]]).value
     assert float(TER_METRIC.value(found.statistics[part].sum(axis=0))) == pytest.approx(expected)
 

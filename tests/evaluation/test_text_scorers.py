@@ -17,6 +17,7 @@ from mtft.evaluation.evaluator import sample_of
 from mtft.evaluation.examples import EvalCell, EvalExample, Sample
 from mtft.evaluation.metrics import METRICS
 from mtft.evaluation.results import EvaluationResults, ModelInfo
+from mtft.evaluation.sample_columns import SampleRows
 from mtft.evaluation.sample_table import read_samples, write_samples
 from mtft.evaluation.scorers import SCORERS, Unscorable, find_scorer, judge, unscorable_reason
 from mtft.reporting.markdown import markdown
@@ -104,7 +105,7 @@ def test_statistics_of_a_subset_add_up(metric: str) -> None:
     samples = [scored(metric, text, TRIPLES, str(at)) for at, text in enumerate(texts)]
     for one in METRICS[metric]:
         found = one.rows(samples)
-        part = np.array([g in ("1", "3") for g in found.groups])
+        part = np.array([g in ("1", "3") for g in SampleRows.of(samples).names("item_group", found.groups)])
         expected = one.rows(samples[1::2]).statistics.sum(axis=0)
         assert found.statistics[part].sum(axis=0) == pytest.approx(expected)
         (whole, *_), (mixed, *_) = (

@@ -78,7 +78,8 @@ def test_any_other_language_model_loads_and_has_a_loss(toy: Any, tmp_path: Path)
 
 def test_an_encoder_without_a_head_is_refused(toy: Any, tmp_path: Path) -> None:
     """The library would draw the missing head at random and go on."""
-    config = BertConfig(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    size = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
+    config = BertConfig(**size, is_decoder=True)  # without it attention looks ahead, which is refused before
     BertModel(config).save_pretrained(tmp_path)
     with pytest.raises(ModelError, match="all its weights"):
         load_model(tmp_path)

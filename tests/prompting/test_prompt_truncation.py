@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mtft.errors import TemplateError
 from mtft.prompting import RenderError, Template, Truncation
-from mtft.prompting.truncation import cut_points
+from mtft.prompting.truncation import cut_points, start_points
 
 WORDS = " ".join(f"w{number}" for number in range(1000))
 
@@ -201,3 +201,37 @@ def test_what_promptsources_rewriting_breaks_is_an_error_by_name(jinja: str) -> 
 def test_strict_rendering_has_no_such_cut() -> None:
     with pytest.raises(TemplateError, match="`fit`"):
         template("{{ t }} ||| x").render({"t": "a"}, truncate=True)
+
+
+def fit_left(jinja: str, row: dict[str, Any], most: int) -> Any:
+    return template(jinja).fit(row, Truncation("text", most, Words(), "left"))
+
+
+def test_from_the_left_the_longest_ending_that_fits_is_kept() -> None:
+    rendered, cut = fit_left("Sum up: {{ text }} Briefly. ||| {{ s }}", {"text": WORDS, "s": WORDS}, 100)
+    assert rendered.inputs == f"Sum up: {' '.join(WORDS.split()[-96:])} Briefly."
+    assert rendered.targets == (WORDS,)
+    assert cut == 1004 - 100
+    with pytest.raises(RenderError, match="would be left"):
+        fit_left("Sum up: {{ text }} Briefly. ||| x", {"text": "one two"}, 4)
+    with pytest.raises(RenderError, match="targets and choices"):
+        fit_left("Sum up: {{ text }} ||| {{ text }}", {"text": WORDS}, 100)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["abc", "de\u0301f", "นี่คือ", "\u4e2d\u6587", "x" * 50, "\U0001f1e9\U0001f1ea"]),
+        max_size=8,
+    )
+)
+def test_endings_begin_where_a_reader_sees_a_beginning(words: list[str]) -> None:
+    text = " ".join(words)
+    points = start_points(text)
+    assert points == sorted(set(points))
+    assert all(0 < point < len(text) for point in points)
+    for point in points:
+        assert not text[point].isspace()
+        assert not unicodedata.category(text[point]).startswith("M")
+    # both sides are cut at the same places: an ending begins where a beginning ends, or after the space behind it
+    inside = {p for p in points if not text[p - 1].isspace()}
+    assert inside <= set(cut_points(text))

@@ -81,6 +81,38 @@ def test_controls_decide_where_they_were_run() -> None:
     assert Judged(cell(), above_chance=None, above_base=None, counts=None).generalises is None
 
 
+def _against_base(metric: str, chance: float | None, **paired: float) -> bool | None:
+    place = {"task": "t", "language": "sw", "metric": metric}
+    held_out = {**place, "seen": "held_out_cluster", "chance": chance, "above_chance": True}
+    summary = [
+        {**held_out, "model": "base", "median": 50.0},
+        {**held_out, "model": "finetuned", "median": 50.1},
+    ]
+    compared = [{**place, "a": "finetuned", "b": "base", **paired}] if paired else []
+    (found,) = judge(Results.parse({"schema": 1, "summary": summary, "comparisons": compared}))
+    return found.above_base
+
+
+def test_a_gain_without_a_chance_level_must_be_more_than_a_trace() -> None:
+    """0.2 BLEU over 0.0 is a difference that enough items establish, and no generalisation."""
+    assert _against_base("bleu", None, difference=0.2, low=0.1, high=0.3) is False
+    assert _against_base("bleu", None, difference=2.5, low=0.1, high=4.9) is True
+    assert _against_base("bleu", None, difference=2.5, low=-0.1, high=5.1) is False
+    assert _against_base("rouge_l", None, difference=0.015, low=0.01, high=0.02) is False
+    assert _against_base("rouge_l", None, difference=0.025, low=0.01, high=0.04) is True
+    # Accuracy has chance to beat besides.
+    assert _against_base("accuracy", 0.5, difference=0.01, low=0.005, high=0.015) is True
+
+
+def test_fewer_errors_are_a_gain() -> None:
+    assert _against_base("ter", None, difference=-8.0, low=-12.0, high=-4.0) is True
+    assert _against_base("ter", None, difference=8.0, low=4.0, high=12.0) is False
+
+
+def test_without_a_paired_interval_the_gain_is_that_of_the_medians() -> None:
+    assert _against_base("bleu", None) is False
+
+
 @pytest.mark.parametrize(
     ("won", "verdict"), [(10, "yes"), (5, "yes"), (4, "partly"), (1, "partly"), (0, "no")]
 )

@@ -13,40 +13,15 @@ import pytest
 from safetensors.torch import load_file
 
 from mtft.resources import builtin_folder
+from tests.launching import ACCELERATE, TORCHRUN, launched
 
 RECIPES = builtin_folder("recipes")
-LAUNCHERS = {
-    "ddp": [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"],
-    "zero2": [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "cpu_zero2.yaml"],
-    "zero3": [sys.executable, "-m", "accelerate.commands.launch", "--config_file", "cpu_zero3.yaml"],
+LAUNCHERS: dict[str, tuple[str | Path, ...]] = {
+    "ddp": TORCHRUN,
+    "zero2": (*ACCELERATE, "--config_file", RECIPES / "accelerate" / "cpu_zero2.yaml"),
+    "zero3": (*ACCELERATE, "--config_file", RECIPES / "accelerate" / "cpu_zero3.yaml"),
 }
 pytestmark = pytest.mark.processes
-
-
-def launched(launcher: str, script: Path, flags: list[str], tmp_path: Path) -> None:
-    """Runs a script in two processes; its output is shown where it fails."""
-    command = list(LAUNCHERS[launcher])
-    if "--master_port" in command:
-        command[command.index("--master_port") :] = [
-            "--rdzv_backend",
-            "c10d",
-            "--rdzv_endpoint",
-            "localhost:0",
-        ]
-    else:
-        command[-1] = str(RECIPES / "accelerate" / command[-1])
-        command += ["--main_process_port", "0"]
-    # A folder of its own for compiled extensions: a build that was killed elsewhere leaves a lock that hangs for ever.
-    folder = Path(os.environ.get("MTFT_TORCH_EXTENSIONS", tmp_path.parent / "extensions"))
-    environment = os.environ | {
-        "DS_ACCELERATOR": "cpu",
-        "TORCH_EXTENSIONS_DIR": str(folder),
-        "OMP_NUM_THREADS": "1",
-    }
-    done = subprocess.run(
-        [*command, str(script), *flags], capture_output=True, text=True, timeout=500, env=environment
-    )
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
 
 
 def scores(folder: Path) -> dict[tuple[str, ...], Any]:
@@ -78,9 +53,9 @@ def test_two_processes_end_where_one_does(
     flags = [*flags, "--global_batch_size", "4"]
     place = flags.index("--use_cpu")
     del flags[place : place + 2]
-    launched(
-        launcher, script, [*flags, "--per_device_train_batch_size", "2", "--output_dir", str(two)], tmp_path
-    )
+    flags_of_two = [*flags, "--per_device_train_batch_size", "2", "--output_dir", str(two)]
+    extensions = Path(os.environ.get("MTFT_TORCH_EXTENSIONS", tmp_path.parent / "extensions"))
+    launched([*LAUNCHERS[launcher], script, *flags_of_two], timeout=500, extensions=extensions)
     alone(script, [*flags, "--output_dir", str(one)])
     a, b = load_file(one / "model.safetensors"), load_file(two / "model.safetensors")
     assert a.keys() == b.keys()

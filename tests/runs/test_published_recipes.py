@@ -85,7 +85,7 @@ def test_the_published_suite_asks_nothing_that_the_mixture_trains(
     cells = MixtureSpec.load("xp3").resolve(*library)
     trained = {cell.task.card.name for cell in cells.train}
     assert trained
-    assert not trained & {entry.task for entry in Suite.load("paper_held_out").tasks}
+    assert not trained & {entry.task for entry in Suite.load("xp3_heldout").tasks}
 
 
 def test_a_recipe_must_be_named_and_known() -> None:

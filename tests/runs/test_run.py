@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def test_a_run_goes_from_rows_to_report(recipe: str, auto: Any, flags: list[str]
     for name in (
         "recipe.yaml",
         "mixture/manifest.json",
+        "mixture/overlap.bin",
         "eval/report.md",
         "training.json",
         "base/model.safetensors",
@@ -53,6 +55,9 @@ def test_a_run_goes_from_rows_to_report(recipe: str, auto: Any, flags: list[str]
     samples = pq.read_table(folder / "eval" / "samples.parquet").to_pylist()
     assert {row["model"] for row in samples} == {"base", "finetuned"}
     assert all(row["item_group"] and row["template"] and row["language"] for row in samples)
+    assert {(row["model"], row["step"]) for row in samples} == {("base", 0), ("finetuned", 6)}
+    assert {row["task"] for row in results["contamination"]} == set(results["tasks"])
+    assert all(row["n_item_group"] == 0 for row in results["contamination"])  # the build's own rule
     assert "<html" in (folder / "eval" / "report.html").read_text()
     settings = yaml.safe_load((folder / "recipe.yaml").read_text())
     assert (settings["vocab_size"], settings["max_steps"]) == (700, 6)
@@ -155,11 +160,28 @@ def test_zero_shot_evaluation_of_a_run_repeats_its_scores(
         return {(r["task"], r["language"], r["metric"]): r["median"] for r in rows if r["model"] == name}
 
     assert medians(tmp_path / "out", "model") == medians(run.folder.eval, "finetuned")
+    ours, runs = (
+        json.loads((place / "results.json").read_text()) for place in (tmp_path / "out", run.folder.eval)
+    )
+    assert ours["models"][0]["step"] == 6
+    assert ours["contamination_index"] == runs["contamination_index"]  # found beside the model
+    assert [row["n_items"] for row in ours["contamination"]] == [
+        row["n_items"] for row in runs["contamination"]
+    ]
 
 
 def test_an_unknown_hub_model_offline_is_one_readable_error(pocket: Path, tmp_path: Path) -> None:
     with pytest.raises(MtftError, match="folder or a Hub id"):
         evaluate_model(EvaluateArguments("nobody/nothing", str(pocket / "suite.yaml"), str(tmp_path / "out")))
+
+
+@pytest.mark.parametrize(("what", "rule"), [("tasks", "A task"), ("languages", "A language")])
+def test_what_the_suite_does_not_have_is_found_before_the_model(
+    what: str, rule: str, pocket: Path, tmp_path: Path
+) -> None:
+    arguments = EvaluateArguments("nobody/nothing", str(pocket / "suite.yaml"), str(tmp_path / "out"))
+    with pytest.raises(MtftError, match=f"{rule} to evaluate must be one of the suite's"):
+        evaluate_model(replace(arguments, **{what: ["nothing_like_it"]}))
 
 
 def test_a_study_puts_seeds_and_controls_together(flags: list[str], tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from mtft.statistics import (
     holm,
     median_over_templates,
     paired_difference,
-    percentile_interval,
     ratio,
     replicates,
     resampling_weights,
@@ -44,24 +43,21 @@ def test_bootstrap_spread_equals_the_clustered_error() -> None:
 
 
 def test_median_over_templates() -> None:
-    sums = [np.stack([np.full(10, v), np.ones(10)], axis=1) for v in (0.1, 0.4, 0.9)]
+    sums = np.stack([np.stack([np.full(10, v), np.ones(10)], axis=1) for v in (0.1, 0.4, 0.9)], axis=1)
     weights = resampling_weights(10, 100)
-    value, samples = median_over_templates(sums, [weights] * 3)
+    value, samples = median_over_templates(sums, weights)
     assert value == pytest.approx(0.4)
     assert np.nanmax(abs(samples - 0.4)) < 1e-12
-    assert math.isnan(median_over_templates([], [])[0])
+    assert math.isnan(median_over_templates(np.empty((0, 0, 2)), weights[:, :0])[0])
 
 
-def test_median_interval_covers() -> None:
-    """Three templates on the same 100 items: the interval holds the median of the true values."""
-    generator, inside, truth = np.random.default_rng(7), [], (0.5, 0.6, 0.8)
-    weights = resampling_weights(100, 400)
-    for _ in range(300):
-        hardness = generator.random(100)
-        sums = [np.stack([(hardness < t).astype(float), np.ones(100)], axis=1) for t in truth]
-        found = percentile_interval(*median_over_templates(sums, [weights] * 3))
-        inside.append(found.low <= 0.6 <= found.high)
-    assert np.mean(inside) > 0.9
+def test_a_template_without_items_in_a_resample_is_left_out_of_the_median() -> None:
+    # The second template has the first cluster only, which the second resample lacks.
+    sums = np.array([[[1.0, 1.0], [0.5, 1.0]], [[0.0, 1.0], [0.0, 0.0]]])
+    value, samples = median_over_templates(sums, np.array([[1, 1], [0, 2], [0, 0]], dtype=np.uint8))
+    assert value == pytest.approx(0.5)
+    assert samples[:2].tolist() == [0.5, 0.0]
+    assert math.isnan(samples[2])
 
 
 def test_paired_difference_by_hand() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from accelerate.state import AcceleratorState, PartialState
+from transformers import PrinterCallback
 
 from mtft.errors import ConfigError
 from mtft.modeling import load_model, save_model
@@ -38,6 +39,7 @@ def train(
         global_batch_size=SLOTS,
         loss_normalization="target" if packing else kind,
         learning_rate=1e-2,
+        adam_epsilon=1e-4,  # gradients that are rounding alone must not become steps of the full learning rate
         logging_steps=1,
         save_strategy="steps" if save else "no",
         save_steps=2,
@@ -50,6 +52,7 @@ def train(
     save_model(built, encoder.tokenizer, folder / "start")
     PartialState().wait_for_everyone()
     trainer = MultitaskTrainer(load_model(folder / "start").model, args, MeasuredAdditions(encoder), encoder)
+    trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=str(folder / "checkpoint-2") if resume else None)
     if save:
         trainer.save_model(str(folder / "final"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from mtft.resources import builtin_folder
+from tests.launching import TORCHRUN, launched
 from tests.training.launched_adapters import CASES, train_all
-from tests.training.test_processes import RECIPES, _port, _run
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow]
+RECIPES = builtin_folder("recipes")
 SCRIPT = Path(__file__).with_name("launched_adapters.py")
 
 
@@ -27,12 +28,10 @@ def one_process(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("settings", [None, "zero2.json", "zero3.json"])
 def test_two_processes_equal_one(settings: str | None, one_process: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    command += ["--master_port", _port(), str(SCRIPT), str(tmp_path)]
+    command: list[str | Path] = [*TORCHRUN, SCRIPT, tmp_path]
     if settings is not None:
-        command += ["--deepspeed", str(RECIPES / "deepspeed" / settings)]
-    finished = _run(command, tmp_path / "extensions")
-    assert finished.returncode == 0, finished.stdout[-4000:]
+        command += ["--deepspeed", RECIPES / "deepspeed" / settings]
+    launched(command, extensions=tmp_path / "extensions")
     found, expected = (json.loads((at / "losses.json").read_text()) for at in (tmp_path, one_process))
     assert found.keys() == expected.keys()
     for name in expected:

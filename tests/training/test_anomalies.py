@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from mtft.errors import ConfigError, RunError
 from mtft.tasks import Example
 from mtft.training import find_checkpoint
 from mtft.training.anomalies import RowLoss, SpikeDetector, name_of, worst
+from tests.launching import TORCHRUN, launched
 from tests.training.additions import Addition, Additions, MakeTrainer, MeasuredAdditions, logged, toy_model
 
 ODD, AT = "ß", 26  # the third row of step 4, eight rows a step
@@ -218,15 +216,7 @@ def test_two_processes_stop_together_and_count_together(tmp_path: Path) -> None:
     """At the same step, with the row of the one that met it; log lines count the rows of both."""
     from tests.training.launched_watching import WATCHED, trainer_of
 
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    launcher += ["--rdzv_backend", "c10d", "--rdzv_endpoint", "localhost:0"]
-    top = Path(__file__).resolve().parents[2]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(top)}
-    script = str(Path(__file__).with_name("launched_watching.py"))
-    done = subprocess.run(
-        [*launcher, script, str(tmp_path)], capture_output=True, text=True, timeout=300, env=environment
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
+    launched([*TORCHRUN, Path(__file__).with_name("launched_watching.py"), tmp_path])
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert first == second
     assert first["step"] == 3

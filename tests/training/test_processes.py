@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +12,18 @@ import pytest
 from mtft.modeling import load_model
 from mtft.resources import builtin_folder
 from mtft.training import NORMALIZATIONS
+from tests.launching import ACCELERATE, TORCHRUN, launched
 from tests.training.launched import train
 
 pytestmark = pytest.mark.processes
 
 RECIPES = builtin_folder("recipes")
 SCRIPT = Path(__file__).with_name("launched.py")
-TIMEOUT = 400
 
 
 @pytest.fixture(scope="session")
 def extensions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where DeepSpeed builds its C++ part, kept between test runs where pytest has a cache.
-
-    Our own folder, since a build that was killed leaves a lock that is waited for without end.
-    """
+    """Where DeepSpeed builds its C++ part, kept between test runs where pytest has a cache."""
     cache = getattr(request.config, "cache", None)
     folder: Path = cache.mkdir("torch_extensions") if cache else tmp_path_factory.mktemp("torch_extensions")
     for lock in folder.rglob("lock"):
@@ -50,52 +42,12 @@ def one_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarra
     }
 
 
-def _run(command: list[str], extensions: Path) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(RECIPES.parent), os.environ.get("PYTHONPATH", "")]),
-        "TORCH_EXTENSIONS_DIR": str(extensions),
-        "DS_ACCELERATOR": "cpu",
-        "CUDA_VISIBLE_DEVICES": "",
-        "OMP_NUM_THREADS": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-    process = subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        output, _ = process.communicate(timeout=TIMEOUT)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        output, _ = process.communicate()
-        pytest.fail(f"no end after {TIMEOUT} s: {output[-3000:]}")
-    return subprocess.CompletedProcess(command, process.returncode, output)
+def _accelerate(config: str | Path, *arguments: str) -> list[str | Path]:
+    return [*ACCELERATE, "--config_file", RECIPES / "accelerate" / config, SCRIPT, *arguments]
 
 
-def _port() -> str:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return str(free.getsockname()[1])
-
-
-def _accelerate(config: str | Path, *arguments: str) -> list[str]:
-    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--main_process_port", _port()]
-    return [*launcher, "--config_file", str(RECIPES / "accelerate" / config), str(SCRIPT), *arguments]
-
-
-def _torchrun(*arguments: str) -> list[str]:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
-    return [*launcher, "--master_port", _port(), str(SCRIPT), *arguments]
-
-
-def _losses(command: list[str], folder: Path, extensions: Path, processes: int = 2) -> dict[str, Any]:
-    finished = _run(command, extensions)
-    assert finished.returncode == 0, finished.stdout[-4000:]
+def _losses(command: list[str | Path], folder: Path, extensions: Path, processes: int = 2) -> dict[str, Any]:
+    launched(command, extensions=extensions)
     results: dict[str, Any] = json.loads((folder / "losses.json").read_text())
     assert results.pop("processes") == processes
     return results
@@ -137,8 +89,8 @@ def test_zero_3_equals_one_process(
     tmp_path: Path, extensions: Path, one_process: dict[str, np.ndarray]
 ) -> None:
     """The weights it saves are whole, and load in one process."""
-    config = str(RECIPES / "deepspeed" / "zero3.json")
-    command = _torchrun(str(tmp_path), "--no_build", "--deepspeed", config)
+    config = RECIPES / "deepspeed" / "zero3.json"
+    command: list[str | Path] = [*TORCHRUN, SCRIPT, tmp_path, "--no_build", "--deepspeed", config]
     _check(_losses(command, tmp_path, extensions), one_process, 1e-4)
     for family in ("mt5", "bloom"):
         assert load_model(tmp_path / f"{family}-target" / "final").family == family
@@ -149,8 +101,12 @@ def test_zero_3_equals_one_process(
 def test_each_deepspeed_file_runs(
     tmp_path: Path, extensions: Path, one_process: dict[str, np.ndarray], config: str
 ) -> None:
-    command = _torchrun(str(tmp_path), "--deepspeed", str(RECIPES / "deepspeed" / f"{config}.json"))
-    _check(_losses(command, tmp_path, extensions), one_process, 1e-4)
+    settings = RECIPES / "deepspeed" / f"{config}.json"
+    _check(
+        _losses([*TORCHRUN, SCRIPT, tmp_path, "--deepspeed", settings], tmp_path, extensions),
+        one_process,
+        1e-4,
+    )
 
 
 @pytest.mark.slow
@@ -167,6 +123,5 @@ def test_a_launch_that_would_lose_its_processes_is_refused(tmp_path: Path, exten
     config = tmp_path / "multi_cpu.yaml"
     text = (RECIPES / "accelerate" / "cpu_ddp.yaml").read_text()
     config.write_text(text.replace("distributed_type: MULTI_GPU", "distributed_type: MULTI_CPU"))
-    finished = _run(_accelerate(config, str(tmp_path)), extensions)
-    assert finished.returncode != 0
-    assert "refused: A launch for several processes must start them" in finished.stdout
+    output = launched(_accelerate(config, str(tmp_path)), extensions=extensions, check=False)
+    assert "refused: A launch for several processes must start them" in output

@@ -1,15 +1,16 @@
-"""nDCG and mean reciprocal rank with ties at their expected value, as a module of Hugging Face evaluate."""
+"""nDCG, mean reciprocal rank and AUC with ties at their expected value, as a module of Hugging Face evaluate."""
 
 import datasets
 import evaluate
 import numpy as np
 
-from mtft.evaluation.ranking import ndcg, reciprocal_rank
+from mtft.evaluation.ranking import auc, ndcg, reciprocal_rank
 
 _DESCRIPTION = (
-    "nDCG (linear gain, all ranks) and reciprocal rank, averaged over queries that have a relevant candidate."
+    "nDCG (linear gain, all ranks) and reciprocal rank, averaged over queries that have a relevant candidate; AUC "
+    "over those that have an irrelevant one too, and over all candidates."
 )
-_CITATION = "Järvelin and Kekäläinen 2002; ties: McSherry and Najork 2008"
+_CITATION = "Järvelin and Kekäläinen 2002; ties: McSherry and Najork 2008; AUC: Hanley and McNeil 1982"
 
 
 class Ndcg(evaluate.Metric):
@@ -33,5 +34,15 @@ class Ndcg(evaluate.Metric):
         return {
             "ndcg": float(np.mean([ndcg(*query) for query in queries])),
             "mrr": float(np.mean([reciprocal_rank(*query) for query in queries])),
+            "auc": _mean([auc(*query) for query in queries]),
+            "auc_overall": auc(
+                [g for gains in references for g in gains], [s for p in predictions for s in p]
+            ),
             "n_queries": float(len(queries)),
         }
+
+
+def _mean(values: list[float]) -> float:
+    """The mean of those that are numbers; nan without any."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")

@@ -18,9 +18,15 @@ from mtft.evaluation.metrics.base import (
 from mtft.evaluation.metrics.bleu import bleu_rows, bleu_score, bleu_signatures
 from mtft.evaluation.metrics.chance import chance_level, majority_share
 from mtft.evaluation.metrics.character_f import chrf_rows, chrf_score, chrf_signature
-from mtft.evaluation.metrics.per_sample import per_query, span_f1_value, span_rows
+from mtft.evaluation.metrics.per_sample import (
+    overall_auc_rows,
+    overall_auc_value,
+    per_query,
+    span_f1_value,
+    span_rows,
+)
 from mtft.evaluation.metrics.ter import ter_rows, ter_score, ter_signatures
-from mtft.evaluation.ranking import ndcg, reciprocal_rank
+from mtft.evaluation.ranking import auc, ndcg, reciprocal_rank
 
 _SLOT_ERRORS = ("missing", "added", "repeated")
 
@@ -40,13 +46,15 @@ def _chrf(name: str, *, words: bool) -> Metric:
 METRICS: dict[str, tuple[Metric, ...]] = {
     "accuracy": (Metric("accuracy", mean_of("accuracy"), choice=True),),
     "ndcg": (
-        Metric("ndcg", per_query(ndcg), choice=True),
-        Metric("mrr", per_query(reciprocal_rank), choice=True),
+        Metric("ndcg", per_query(ndcg), choice=True, by_query=True),
+        Metric("mrr", per_query(reciprocal_rank), choice=True, by_query=True),
+        Metric("auc", per_query(auc), choice=True, by_query=True),
+        Metric("auc_overall", overall_auc_rows, overall_auc_value, is_mean=False, choice=True),
     ),
     "chrf": (_chrf("chrf", words=False), _chrf("chrf_pp", words=True)),
     "bleu": (_bleu("bleu", lowercase=False), _bleu("bleu_lc", lowercase=True)),
     "ter": (Metric("ter", ter_rows, ter_score, top=100.0, is_mean=False, signature=ter_signatures),),
-    "rouge": (Metric("rouge_l", mean_of("rouge_l")),),
+    "rouge": tuple(Metric(name, mean_of(name)) for name in ("rouge_l", "rouge_1", "rouge_2")),
     "meteor": (Metric("meteor", mean_of("meteor")),),
     "bertscore": (Metric("bertscore", mean_of("bertscore"), is_mean=False),),
     "parent": (

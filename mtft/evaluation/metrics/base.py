@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mtft.evaluation.examples import Sample
+from mtft.evaluation.sample_columns import IntArray, SampleRows
 from mtft.statistics import FloatArray, Statistic, ratio
 
 VARYING = -1  # samples with different numbers of references
@@ -18,13 +20,14 @@ class Rows(NamedTuple):
     """The scored units of a cell: rows, or queries in ranking.
 
     Attributes:
-        ids: What each unit is, equal across models: row id, or the query's item group.
-        groups: Item group of each unit.
+        ids: (units,) int64: what each unit is, equal across models: the row id's code, or that of the query's
+            item group.
+        groups: (units,) int64 code of each unit's item group.
         statistics: (units, d) float64, to be summed over any set of units.
     """
 
-    ids: list[str]
-    groups: list[str]
+    ids: IntArray
+    groups: IntArray
     statistics: FloatArray
 
 
@@ -37,13 +40,21 @@ class CorpusScore(NamedTuple):
 
 def reference_count(samples: Sequence[Sample]) -> int:
     """How many references each sample has; `VARYING` where that differs."""
-    counts = {len(s.targets) for s in samples}
-    return counts.pop() if len(counts) == 1 else VARYING
+    found = SampleRows.of(samples)
+    counts = np.unique(found.columns.n_targets[found.rows])
+    return int(counts[0]) if len(counts) == 1 else VARYING
+
+
+def said(samples: Sequence[Sample]) -> list[tuple[str, tuple[str, ...]]]:
+    """The text and the references of each sample."""
+    found = SampleRows.of(samples)
+    columns = found.column("prediction"), found.column("targets")
+    return [(text or "", tuple(targets)) for text, targets in zip(*columns, strict=True)]
 
 
 def kept_signature(samples: Sequence[Sample]) -> str:
     """What the samples' scorer noted of itself, with the number of references; several where they differ."""
-    made = " / ".join(sorted({s.signature for s in samples if s.signature}))
+    made = " / ".join(filter(None, SampleRows.of(samples).distinct("signature")))
     if not made or made.startswith("nrefs:"):
         return made
     count = reference_count(samples)
@@ -61,6 +72,7 @@ class Metric:
         top: The best value: 1, or 100 for chrF; the largest where less is better.
         is_mean: The value is a mean over units, each in [0, 1]: statistics are (value, 1).
         choice: Scored against chance.
+        by_query: One unit per query; a query for which it is undefined is unscored.
         signature: References, casing, tokenisation and version, from scored samples; empty where the name
             says it all.
     """
@@ -71,20 +83,23 @@ class Metric:
     top: float = 1.0
     is_mean: bool = True
     choice: bool = False
+    by_query: bool = False
     signature: Callable[[Sequence[Sample]], str] = kept_signature
 
 
-def per_row(samples: Sequence[Sample], statistics: Sequence[Sequence[float]], width: int) -> Rows:
+def per_row(samples: Sequence[Sample], statistics: ArrayLike, width: int) -> Rows:
     """One unit per sample."""
-    table = np.array(statistics, dtype=np.float64).reshape(len(samples), width)
-    return Rows([s.id for s in samples], [s.item_group for s in samples], table)
+    found = SampleRows.of(samples)
+    table = np.asarray(statistics, dtype=np.float64).reshape(len(found), width)
+    return Rows(found.codes("id"), found.codes("item_group"), table)
 
 
 def mean_of(score: str) -> Callable[[Sequence[Sample]], Rows]:
     """The mean of one of the samples' scores."""
 
     def rows(samples: Sequence[Sample]) -> Rows:
-        return per_row(samples, [(s.scores[score], 1.0) for s in samples], 2)
+        found = SampleRows.of(samples)
+        return per_row(found, np.stack([found.score(score), np.ones(len(found))], axis=1), 2)
 
     return rows
 
@@ -93,7 +108,8 @@ def ratio_of(parts: Sequence[str], whole: str) -> Callable[[Sequence[Sample]], R
     """The sum of some of the samples' counts over the sum of another."""
 
     def rows(samples: Sequence[Sample]) -> Rows:
-        counts = [(sum(s.scores[part] for part in parts), s.scores[whole]) for s in samples]
-        return per_row(samples, counts, 2)
+        found = SampleRows.of(samples)
+        above = np.sum([found.score(part) for part in parts], axis=0)
+        return per_row(found, np.stack([above, found.score(whole)], axis=1), 2)
 
     return rows

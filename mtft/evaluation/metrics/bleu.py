@@ -12,8 +12,9 @@ from sacrebleu.metrics import BLEU
 from mtft import languages
 from mtft.errors import SuiteError, TaskError, nearest
 from mtft.evaluation.examples import Sample
-from mtft.evaluation.metrics.base import CorpusScore, Rows, per_row, reference_count
+from mtft.evaluation.metrics.base import CorpusScore, Rows, per_row, reference_count, said
 from mtft.evaluation.metrics.corpus import corpus_pairs, reference_numbers
+from mtft.evaluation.sample_columns import SampleRows
 from mtft.statistics import FloatArray
 
 TOKENIZERS = ("13a", "intl", "zh", "char", "none")
@@ -142,10 +143,11 @@ def bleu_rows(*, lowercase: bool) -> Callable[[Sequence[Sample]], Rows]:
     """Counts of each sample."""
 
     def rows(samples: Sequence[Sample]) -> Rows:
-        counts = [
-            bleu_counts(s.prediction or "", s.targets, setting_of(s.language, lowercase=lowercase))
-            for s in samples
-        ]
+        found = SampleRows.of(samples)
+        settings = {name: setting_of(name, lowercase=lowercase) for name in found.distinct("language")}
+        languages = found.names("language", found.codes("language"))
+        pairs = zip(said(found), languages, strict=True)
+        counts = [bleu_counts(*pair, settings[language]) for pair, language in pairs]
         return per_row(samples, counts, 10)
 
     return rows
@@ -156,7 +158,8 @@ def bleu_signatures(*, lowercase: bool) -> Callable[[Sequence[Sample]], str]:
 
     def signature(samples: Sequence[Sample]) -> str:
         count = reference_count(samples)
-        settings = sorted({setting_of(s.language, lowercase=lowercase).tokenize for s in samples})
+        languages = SampleRows.of(samples).distinct("language")
+        settings = sorted({setting_of(name, lowercase=lowercase).tokenize for name in languages})
         return " / ".join(bleu_signature(BleuSetting(name, lowercase), count) for name in settings)
 
     return signature

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mtft.evaluation.examples import Sample
 from mtft.evaluation.metrics.base import Metric
+from mtft.evaluation.sample_columns import SampleRows
 
 
 def majority_share(samples: Sequence[Sample]) -> float:
@@ -16,11 +17,22 @@ def majority_share(samples: Sequence[Sample]) -> float:
 
     What the best constant answer would score; choices that differ from item to item have only places.
     """
-    if not samples:
+    found = SampleRows.of(samples)
+    if not len(found):
         return float("nan")
-    wordings = Counter(t for s in samples for t in set(s.targets) & set(s.choices))
-    places = Counter(n for s in samples for n, c in enumerate(s.choices) if c in s.targets)
-    return max(max(c.values(), default=0) for c in (wordings, places)) / len(samples)
+    choices = found.columns.choices
+    flat, place = choices.flat(found.rows)
+    right = choices.right[flat]
+    owner = np.repeat(np.arange(len(found)), choices.count(found.rows))
+    # A wording that a sample offers twice is one answer.
+    wordings = (
+        np.unique(owner[right] * choices.n_wordings + choices.wording[flat[right]]) % choices.n_wordings
+    )
+    return max(_commonest(wordings), _commonest(place[right])) / len(found)
+
+
+def _commonest(values: NDArray[np.int64]) -> int:
+    return int(np.unique(values, return_counts=True)[1].max(initial=0))
 
 
 def chance_level(metric: Metric, samples: Sequence[Sample]) -> float | None:
@@ -29,16 +41,16 @@ def chance_level(metric: Metric, samples: Sequence[Sample]) -> float | None:
 
     None for metrics of generated text.
     """
-    if not metric.choice or not samples:
+    if not metric.choice or not len(samples):
         return None
-    if metric.name == "accuracy":
-        blind = [len([c for c in s.choices if c in s.targets]) / len(s.choices) for s in samples]
-        return max(float(np.mean(blind)), majority_share(samples))
-    level = [_indifferent(sample) for sample in samples]
-    rows = metric.rows(level)
-    return float(metric.value(rows.statistics.sum(axis=0))) if len(rows.ids) else None
-
-
-def _indifferent(sample: Sample) -> Sample:
-    """The sample as a model would leave it that ranks nothing: a tie, which counts as every order alike."""
-    return Sample(**{**vars(sample), "scores": {**sample.scores, "margin": 0.0}})
+    found = SampleRows.of(samples)
+    if metric.name != "accuracy":
+        # A model that ranks nothing: a tie, which counts as every order alike.
+        rows = metric.rows(found.with_score("margin", 0.0))
+        return float(metric.value(rows.statistics.sum(axis=0))) if len(rows.ids) else None
+    choices = found.columns.choices
+    flat, _ = choices.flat(found.rows)
+    count = choices.count(found.rows)
+    owner = np.repeat(np.arange(len(found)), count)
+    blind = np.bincount(owner, weights=choices.right[flat], minlength=len(found)) / count
+    return max(float(blind.mean()), majority_share(found))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sacrebleu.metrics import CHRF
 
 from mtft.evaluation.examples import Sample
-from mtft.evaluation.metrics.base import Rows, per_row, reference_count
+from mtft.evaluation.metrics.base import Rows, per_row, reference_count, said
 
 _BETA_SQUARED = 4.0
 
@@ -37,7 +37,7 @@ def chrf_signature(samples: Sequence[Sample], *, words: bool) -> str:
 
 def chrf_rows(samples: Sequence[Sample], *, words: bool) -> Rows:
     """Counts of each sample."""
-    counts = [chrf_counts(s.prediction or "", s.targets, words=words) for s in samples]
+    counts = [chrf_counts(*pair, words=words) for pair in said(samples)]
     return per_row(samples, counts, 24 if words else 18)
 
 

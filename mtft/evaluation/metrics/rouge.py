@@ -1,4 +1,4 @@
-"""ROUGE-L against the best of any number of references."""
+"""ROUGE-1, ROUGE-2 and ROUGE-L against the best of any number of references."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ from typing import Any, NamedTuple
 from mtft.errors import SuiteError
 from mtft.evaluation.metrics.base import CorpusScore
 from mtft.evaluation.metrics.corpus import corpus_pairs, mean_score
+from mtft.evaluation.segmentation import segmented
 
-_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO ", "KHMER", "MYANMAR", "TIBETAN")
+_KINDS = ("rouge1", "rouge2", "rougeL")
 
 
-class RougeL(NamedTuple):
-    """ROUGE-L of one text against its best reference, each 0 to 1."""
+class RougeScore(NamedTuple):
+    """One kind of ROUGE of one text against its best reference, each 0 to 1."""
 
     precision: float
     recall: float
     f: float
+
+
+class Rouge(NamedTuple):
+    """Single tokens, pairs, and the longest common subsequence, each against the best reference by its F."""
+
+    rouge_1: RougeScore
+    rouge_2: RougeScore
+    rouge_l: RougeScore
 
 
 class UnicodeTokens:
@@ -28,29 +37,25 @@ class UnicodeTokens:
 
     def tokenize(self, text: str) -> list[str]:
         """Letters with their marks, and digits; each character of scripts without spaces alone."""
-        spaced = "".join(map(_spaced, unicodedata.normalize("NFC", text).casefold()))
-        return spaced.split()
+        composed = unicodedata.normalize("NFC", text).casefold()
+        return segmented("".join(c if _is_word(c) else " " for c in composed))
 
 
-def _spaced(character: str) -> str:
-    kind = unicodedata.category(character)[0]
-    if kind not in "LMN":
-        return " "
-    if kind != "M" and unicodedata.name(character, "").startswith(_UNSPACED):
-        return f" {character} "
-    return character
+def _is_word(character: str) -> bool:
+    # Joiners shape the letters beside them, as in Persian and Hindi.
+    return unicodedata.category(character)[0] in "LMN" or character in "\u200c\u200d"
 
 
 @lru_cache
 def _scorer(own: bool) -> Any:
     from rouge_score.rouge_scorer import RougeScorer  # takes a second: it brings nltk
 
-    return RougeScorer(["rougeL"], use_stemmer=False, tokenizer=None if own else UnicodeTokens())
+    return RougeScorer(list(_KINDS), use_stemmer=False, tokenizer=None if own else UnicodeTokens())
 
 
 @lru_cache(maxsize=2**16)
-def rouge_l(prediction: str, references: tuple[str, ...], language: str = "en") -> RougeL:
-    """ROUGE-L of one text; of several references the one with the best F.
+def rouge(prediction: str, references: tuple[str, ...], language: str = "en") -> Rouge:
+    """ROUGE-1, ROUGE-2 and ROUGE-L of one text; each of several references' best, by its own F.
 
     Args:
         prediction: The text.
@@ -60,13 +65,19 @@ def rouge_l(prediction: str, references: tuple[str, ...], language: str = "en") 
     Raises:
         SuiteError: There is no reference.
 
-    Source: Lin 2004, "ROUGE: A Package for Automatic Evaluation of Summaries", section 3; as in rouge-score.
+    Source: Lin 2004, "ROUGE: A Package for Automatic Evaluation of Summaries", sections 2 and 3; as in rouge-score.
     """
     if not references:
         raise SuiteError("A prediction must have at least one reference.", found="none")
     score = _scorer(language == "en").score
-    found = [RougeL(*score(reference, prediction)["rougeL"]) for reference in references]
-    return max(found, key=lambda one: (one.f, one))
+    found = [score(reference, prediction) for reference in references]
+    best = [max((RougeScore(*one[kind]) for one in found), key=lambda one: (one.f, one)) for kind in _KINDS]
+    return Rouge(*best)
+
+
+def rouge_l(prediction: str, references: tuple[str, ...], language: str = "en") -> RougeScore:
+    """ROUGE-L of one text; see `rouge`."""
+    return rouge(prediction, references, language).rouge_l
 
 
 def rouge_signature(language: str = "en") -> str:

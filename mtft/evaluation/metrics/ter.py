@@ -9,7 +9,7 @@ import numpy as np
 from sacrebleu.metrics import TER
 
 from mtft.evaluation.examples import Sample
-from mtft.evaluation.metrics.base import CorpusScore, Rows, per_row, reference_count
+from mtft.evaluation.metrics.base import CorpusScore, Rows, per_row, reference_count, said
 from mtft.evaluation.metrics.corpus import corpus_pairs, reference_numbers
 from mtft.statistics import FloatArray
 
@@ -66,7 +66,7 @@ def corpus_ter(predictions: Sequence[str], references: Sequence[Sequence[str | N
 
 def ter_rows(samples: Sequence[Sample]) -> Rows:
     """Counts of each sample."""
-    return per_row(samples, [ter_counts(s.prediction or "", s.targets) for s in samples], 2)
+    return per_row(samples, [ter_counts(*pair) for pair in said(samples)], 2)
 
 
 def ter_signatures(samples: Sequence[Sample]) -> str:
