@@ -70,7 +70,9 @@ def _any(
 ) -> npt.NDArray[np.bool_]:
     """(items,) whether any hash of an item is found, those of the dataset's wording left out."""
     of_item = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
-    order = np.argsort(hashes, kind="stable")  # items stay in order: the same hash of one item stands together
+    order = np.argsort(
+        hashes, kind="stable"
+    )  # items stay in order: the same hash of one item stands together
     new = np.diff(hashes[order], prepend=0) != 0
     new |= np.diff(of_item[order], prepend=-1) != 0
     own, counts = np.unique(hashes[order][new], return_counts=True)
