@@ -207,12 +207,19 @@ def test_weights_that_train_on_are_scored_as_they_are(tiny: Tiny) -> None:
 
 
 def test_bfloat16_is_near_float32(tiny: Tiny) -> None:
+    """As weights, and under autocast, as a trainer evaluates."""
     items = random_ids(10)
     exact = scores(tiny, items, 1000)
-    found = scores(tiny, items, 1000, copy.deepcopy(tiny.model).bfloat16())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = scores(tiny, items, 1000)
+    half = scores(tiny, items, 1000, copy.deepcopy(tiny.model).bfloat16())
+    assert cast != exact
     for item in items:
-        for n, a, b in zip(item.choice_tokens, exact[item.key], found[item.key], strict=True):
+        for n, a, b, c in zip(
+            item.choice_tokens, exact[item.key], half[item.key], cast[item.key], strict=True
+        ):
             assert abs(a - b) < 0.6 * n  # float32 differs in the seventh digit, bfloat16 in the third
+            assert abs(a - c) < 0.6 * n
 
 
 def test_one_token_choices_need_no_second_pass(tiny: Tiny) -> None:
