@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -47,22 +47,19 @@ def batches(
 
 
 def packed(
-    items: Iterable[Item],
-    size: Callable[[Item], int],
-    order: Callable[[Item], tuple[object, ...]],
-    tokens: int,
+    items: Iterable[Item], size: Callable[[Item], int], order: Callable[[Item], tuple[Any, ...]], tokens: int
 ) -> list[list[Item]]:
-    """Items in batches without padding, the largest first, so that memory runs out at the first batch or not at all.
+    """Items in batches without padding, the first of an order last, in which the key decides what `order` leaves open.
 
     Args:
         items: Any number, over all tasks.
         size: Tokens of an item.
-        order: What puts items of one size side by side; the key decides what it leaves open.
+        order: Begins with what costs memory, so that it runs out at the first batch or not at all.
         tokens: Budget of a batch; one item may exceed it alone.
     """
     made: list[list[Item]] = []
     filled = 0
-    for item in sorted(items, key=lambda item: (size(item), *order(item), item.key), reverse=True):
+    for item in sorted(items, key=lambda item: (*order(item), item.key), reverse=True):
         cost = size(item)
         if not made or filled + cost > tokens:
             made.append([])

@@ -17,7 +17,7 @@ example, and scores with and without what was found; n-grams that recur are left
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -70,7 +70,9 @@ def _any(
 ) -> npt.NDArray[np.bool_]:
     """(items,) whether any hash of an item is found, those of the dataset's wording left out."""
     of_item = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
-    order = np.argsort(hashes, kind="stable")  # items stay in order: the same hash of one item stands together
+    order = np.argsort(
+        hashes, kind="stable"
+    )  # items stay in order: the same hash of one item stands together
     new = np.diff(hashes[order], prepend=0) != 0
     new |= np.diff(of_item[order], prepend=-1) != 0
     own, counts = np.unique(hashes[order][new], return_counts=True)
@@ -101,11 +103,12 @@ def contamination_rows(cells: Iterable[TemplateCell], cell_of: CellOf) -> list[d
 
 
 def _cell_row(inside: Sequence[TemplateCell]) -> dict[str, Any]:
-    flags: dict[str, str] = {}
-    for cell in inside:
-        for name, flag in zip(cell.samples.column("id"), cell.samples.column("contamination"), strict=True):
-            flags[name] = flags.get(name) or flag  # older samples have none
-    flagged = {name for name, flag in flags.items() if flag}
+    samples = inside[0].samples
+    ids, marks = (np.concatenate([c.samples.codes(name) for c in inside]) for name in ("id", "contamination"))
+    marked = marks != samples.code("contamination", "")
+    # by item, so that samples of before there were flags follow the others
+    flagged, first = np.unique(ids[marked], return_index=True)
+    kinds = [flag.split("+") for flag in samples.names("contamination", marks[marked][first])]
     columns: dict[tuple[str, str, str], list[TemplateCell]] = defaultdict(list)
     for cell in inside:
         columns[cell.model, cell.place.prompt_language, cell.place.metric].append(cell)
@@ -114,15 +117,19 @@ def _cell_row(inside: Sequence[TemplateCell]) -> dict[str, Any]:
         "task": place.task,
         "config": place.config,
         "language": place.language,
-        "n_items": len(flags),
-        **{f"n_{kind}": sum(kind in flag.split("+") for flag in flags.values()) for kind in KINDS},
+        "n_items": len(np.unique(ids)),
+        **{f"n_{kind}": sum(kind in found for found in kinds) for kind in KINDS},
         "n_any": len(flagged),
         "models": [_model_row(*key, templates, flagged) for key, templates in sorted(columns.items())],
     }
 
 
 def _model_row(
-    model: str, prompt_language: str, metric: str, templates: Sequence[TemplateCell], flagged: Set[str]
+    model: str,
+    prompt_language: str,
+    metric: str,
+    templates: Sequence[TemplateCell],
+    flagged: npt.NDArray[np.int64],
 ) -> dict[str, Any]:
     clean = [_clean(cell, flagged) for cell in templates]
     return {
@@ -135,12 +142,12 @@ def _model_row(
     }
 
 
-def _clean(cell: TemplateCell, flagged: Set[str]) -> TemplateCell:
+def _clean(cell: TemplateCell, flagged: npt.NDArray[np.int64]) -> TemplateCell:
     """The cell without flagged items; a ranking without the queries that have one."""
-    names = np.array(cell.samples.column("id"), dtype=object)
-    items = cell.samples.codes("item_group") if cell.metric.by_query else names
-    places = np.flatnonzero(~np.isin(items, items[np.isin(names, list(flagged))]))
-    return cell if len(places) == len(names) else cell.part(places)
+    items = cell.samples.codes("item_group" if cell.metric.by_query else "id")
+    own = np.isin(cell.samples.codes("id"), flagged)
+    places = np.flatnonzero(~np.isin(items, items[own]))
+    return cell if len(places) == len(items) else cell.part(places)
 
 
 def _median(cells: Iterable[TemplateCell]) -> float | None:

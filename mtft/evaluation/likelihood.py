@@ -50,23 +50,20 @@ class LikelihoodEngine:
 
     @property
     def is_fast(self) -> bool:
-        """Whether prompts are shared among their choices, else there is one row per choice."""
+        """Whether the model's own forward scores trees of choices, else `mtft.evaluation.generic` does what it can."""
         return self._trees is not None
 
     def batches(self, items: Sequence[RankIds]) -> list[list[RankIds]]:
         """The items in the batches that `score` takes, of similar lengths; equal prompts stand side by side."""
         if self._trees is None:
             return batches(items, self._padded_size, self.batch_tokens)
-        return packed(items, _tokens, lambda item: (item.inputs,), self.batch_tokens)
+        return packed(items, _tokens, _by_prompt, self.batch_tokens)
 
     def _padded_size(self, item: RankIds) -> tuple[int, ...]:
         """Tokens of a row per choice."""
-        longest, n = max(map(len, item.choices)), len(item.choices)
-        return (
-            (len(item.inputs) * n, longest * n)
-            if self._encoder_decoder
-            else ((len(item.inputs) + longest) * n,)
-        )
+        longest, n = max(item.choice_tokens), len(item.choices)
+        prompt = len(item.inputs)
+        return (prompt * n, longest * n) if self._encoder_decoder else ((prompt + longest) * n,)
 
     def score(self, batch: Sequence[RankIds]) -> list[list[float]]:
         """The log-likelihood of every choice of every item, in natural logarithms.
@@ -90,7 +87,12 @@ class LikelihoodEngine:
 
 
 def _tokens(item: RankIds) -> int:
-    return len(item.inputs) + sum(map(len, item.choices))
+    return len(item.inputs) + sum(item.choice_tokens)
+
+
+def _by_prompt(item: RankIds) -> tuple[int, TokenIds, int]:
+    """Similar lengths side by side, and equal prompts, which a batch computes once."""
+    return len(item.inputs), item.inputs, _tokens(item)
 
 
 def _rows(batch: Sequence[RankIds]) -> Iterator[_Row]:

@@ -184,4 +184,5 @@ def _facts(first: EvalExample) -> dict[str, str]:
         "prompt_language": example.prompt_language,
         "template": first.template,
         "template_id": example.template_id,
+        "ranked_by": cell.score_function,
     }

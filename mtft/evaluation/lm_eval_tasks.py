@@ -16,6 +16,7 @@ from typing import Any
 from mtft.evaluation.examples import EvalExample
 from mtft.evaluation.fewshot import whole_prompt
 from mtft.evaluation.metrics.bleu import BleuSetting, setting_of
+from mtft.evaluation.score_functions import PMI, SUM
 from mtft.evaluation.scorers import SCORERS, unscorable_reason
 
 Row = dict[str, Any]
@@ -26,6 +27,8 @@ TEXT_METRICS: dict[str, tuple[tuple[str, bool], ...]] = {
     "ter": (("ter", False),),
     "qa": (("exact_match", True),),
 }
+# What ranks choices → the harness's accuracy by it.
+ACCURACIES = {SUM: "acc", "character": "acc_norm", "byte": "acc_bytes", PMI: "acc_mutual_info"}
 EXACT = (
     "exact_match is the harness's: without case and ASCII punctuation, not by language; token F1 is left out"
 )
@@ -87,7 +90,8 @@ def _fill_choices(task: HarnessTask) -> None:
         choices, targets = example.example.answer_choices or (), example.example.targets
         gold = [place for place, choice in enumerate(choices) if choice in targets]
         task.rows.append({**_place_of(example), "choices": list(choices), "gold": gold})
-    if all(len(row["gold"]) == 1 for row in task.rows):
+    single = all(len(row["gold"]) == 1 for row in task.rows)
+    if single:
         for row in task.rows:
             row["gold"] = row["gold"][0]
     task.config = {
@@ -96,8 +100,22 @@ def _fill_choices(task: HarnessTask) -> None:
         "doc_to_choice": "choices",
         "doc_to_target": "gold",
         "target_delimiter": " ",
-        "metric_list": [_metric(name) for name in ("acc", "acc_norm", "acc_bytes")],
+        "metric_list": [_metric(name) for name in _accuracies(task, single=single)],
     }
+
+
+def _accuracies(task: HarnessTask, *, single: bool) -> list[str]:
+    """The harness's accuracies: the free ones, and the one by PMI where the suite asks for it.
+
+    With several right choices the harness's accuracy by PMI is 0.
+    """
+    cell = task.examples[0].cell
+    wanted = {cell.score_function, *cell.score_functions}
+    if cell.score_function not in ACCURACIES or (cell.score_function == PMI and not single):
+        task.notes.append(
+            f"the suite ranks by `{cell.score_function}`, for which the harness has no accuracy"
+        )
+    return [name for by, name in ACCURACIES.items() if by != PMI or (PMI in wanted and single)]
 
 
 def _fill_texts(task: HarnessTask, encoder_decoder: bool) -> None:
@@ -118,7 +136,7 @@ def _fill_texts(task: HarnessTask, encoder_decoder: bool) -> None:
             continue
         targets = example.example.targets
         task.rows.append({**_place_of(example), "target": list(targets) if several else targets[0]})
-    longest = task.examples[0].cell.max_new_tokens
+    longest, least = task.examples[0].cell.max_new_tokens, task.examples[0].cell.min_new_tokens
     task.config = {
         "output_type": "generate_until",
         "doc_to_text": "prompt",
@@ -127,6 +145,7 @@ def _fill_texts(task: HarnessTask, encoder_decoder: bool) -> None:
             "until": [],
             "do_sample": False,
             "max_gen_toks": longest,
+            **({"min_new_tokens": least} if least else {}),
             **({"max_length": longest + 1} if encoder_decoder else {}),  # after the token that starts a text
         },
         "filter_list": [
@@ -161,7 +180,7 @@ def _unusable(example: EvalExample, scorer: str) -> str:
     prompt = whole_prompt(example)
     if prompt and not prompt.strip():
         return "the prompt is white space"
-    if not all(example.example.answer_choices or ("-",)):
+    if not all(choice.strip() for choice in example.example.answer_choices or ()):
         return "an answer choice is empty"
     return ""
 

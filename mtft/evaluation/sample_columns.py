@@ -44,6 +44,8 @@ class SampleColumns:
         self.table = table.unify_dictionaries()
         self._codes: dict[str, Codes] = {}
         self._scores: dict[str, FloatArray] = {}
+        self._numbers: dict[str, FloatArray] = {}
+        self._lengths: dict[str, IntArray] = {}
 
     def codes(self, name: str) -> Codes:
         """A column of texts; a missing text is an empty one."""
@@ -72,14 +74,21 @@ class SampleColumns:
 
     def numbers(self, name: str) -> FloatArray:
         """(n,) float64: a column of numbers; 0 where there is none."""
-        if name not in self.table.column_names:
-            return np.zeros(self.table.num_rows)
-        return np.asarray(self.table.column(name).fill_null(0), dtype=np.float64)
+        if name not in self._numbers:
+            known = name in self.table.column_names
+            column = self.table.column(name).fill_null(0) if known else np.zeros(self.table.num_rows)
+            self._numbers[name] = np.asarray(column, dtype=np.float64)
+        return self._numbers[name]
 
-    @cached_property
-    def n_targets(self) -> IntArray:
-        """(n,) number of references."""
-        return np.asarray(pc.list_value_length(self.table.column("targets")).fill_null(0), dtype=np.int64)
+    def lengths(self, name: str) -> IntArray:
+        """(n,) int64: how long each list of a column is; 0 where there is none."""
+        if name not in self._lengths:
+            known = name in self.table.column_names
+            column = pc.list_value_length(self.table.column(name)).fill_null(0) if known else 0
+            self._lengths[name] = np.zeros(self.table.num_rows, dtype=np.int64) + np.asarray(
+                column, dtype=np.int64
+            )
+        return self._lengths[name]
 
     @cached_property
     def choices(self) -> ChoiceColumns:
@@ -188,10 +197,7 @@ class SampleRows(Sequence[Sample]):
 
     def counts(self, name: str) -> IntArray:
         """(n,) int64: how long each list of a column is; 0 where the column is missing."""
-        if name not in self.columns.table.column_names:
-            return np.zeros(len(self), dtype=np.int64)
-        lengths = pc.list_value_length(self.columns.table.column(name).take(self.rows))
-        return np.asarray(lengths.fill_null(0), dtype=np.int64)
+        return np.asarray(self.columns.lengths(name)[self.rows])
 
     def flat(self, name: str) -> pa.ChunkedArray:
         """The lists of a column end to end."""

@@ -134,7 +134,7 @@ def _ticks(axis: Axis, height: float) -> Html:
 
 def line_name(results: Results, key: CellKey) -> str:
     """The language, with what tells apart several cells of one task and language."""
-    rivals = [other for other in results.keys if other[:2] == key[:2] and other.metric == key.metric]
+    rivals = [other for other in results.keys_of(key.task, key.language) if other.metric == key.metric]
     apart = [
         getattr(key, name)
         for name in ("config", "prompt_language")
@@ -180,7 +180,7 @@ def point(
     if low is not None and high is not None:
         drawn.append(el("line", x1=axis.x(low), x2=axis.x(high), y1=y, y2=y, class_=f"whisker {kind}"))
     if value is not None:
-        drawn.append(el("circle", cx=axis.x(value), cy=y, r=4.2, class_=f"dot {kind}"))
+        drawn.append(el("circle", cx=axis.x(value), cy=y, class_=f"dot {kind}"))
     return join(drawn)
 
 

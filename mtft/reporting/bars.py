@@ -82,7 +82,7 @@ def _line(
             mean = macro(of_task)
             offset = {"before": 0.5, "after": -6.5}[kind] if len(models) > 1 else -3.0
             marks.append(_bar(mean, middle + offset, kind))
-            marks += _dots(of_task, middle + offset + 3, kind)
+            marks.append(_dots(of_task, middle + offset + 3))
             cells = sum(map(len, of_task.values()))
             words.append(f"{name} {100 * mean:.1f} % ({cells} cells of {len(of_task)} tasks)")
     focus = models.get(results.focus or "") or next(iter(models.values()))
@@ -96,9 +96,9 @@ def _bar(mean: float, top: float, kind: str) -> Html:
     return el("rect", x=ends[0], y=top, width=round(ends[1] - ends[0], 1), height=6, class_=f"share {kind}")
 
 
-def _dots(of_task: Mapping[str, Sequence[float]], y: float, kind: str) -> list[Html]:
+def _dots(of_task: Mapping[str, Sequence[float]], y: float) -> Html:
     values = sorted(value for values in of_task.values() for value in values)
-    return [el("circle", cx=AXIS.x(_inside(v)), cy=y, r=1.7, class_=f"cell {kind}") for v in values]
+    return el("g", *(el("circle", cx=AXIS.x(_inside(v)), cy=y) for v in values), class_="cells")
 
 
 def _inside(share: float) -> float:

@@ -53,5 +53,7 @@ def _control_row(row: Mapping[str, Any], results: Results, scales: Scales) -> tu
 
 
 def _summary_of(row: Mapping[str, Any], results: Results) -> Summary | None:
-    about = (key for key in results.keys if is_about(row, key))
+    named = row.get("task") and row.get("language")
+    near = results.keys_of(str(row["task"]), str(row["language"])) if named else results.keys
+    about = (key for key in near if is_about(row, key))
     return next((results.at(results.focus, key) for key in about), None)

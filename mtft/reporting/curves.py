@@ -121,7 +121,7 @@ class Frame:
         places = [(self.x(step), self.y(value), step, value) for step, value in points]
         path = el("polyline", points=" ".join(f"{x},{y}" for x, y, *_ in places))
         marks = [
-            el("circle", el("title", f"{name}, step {step:,.0f}: {value:.1f}"), cx=x, cy=y, r=2.6)
+            el("circle", el("title", f"{name}, step {step:,.0f}: {value:.1f}"), cx=x, cy=y)
             for x, y, step, value in places
         ]
         return el(

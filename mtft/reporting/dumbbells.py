@@ -18,7 +18,7 @@ from mtft.reporting.axes import (
     task_frame,
     upright,
 )
-from mtft.reporting.markup import Html, el
+from mtft.reporting.markup import Html, el, exact
 from mtft.reporting.records import CellKey, Published, Summary
 from mtft.reporting.results import Results
 from mtft.reporting.tables import group_order
@@ -98,6 +98,8 @@ def average_dumbbells(plot: Plot) -> list[Html]:
     """The same for the averages, one panel per metric and averaging rule."""
     groups: dict[tuple[str, str], dict[str, dict[str, Mark]]] = {}
     for average in plot.results.averages:
+        if average.group not in SHORT:
+            continue  # the table has all groups, the bars show those of languages and tasks
         mark = Mark(average.model, average.value, average.low, average.high)
         of_rule = groups.setdefault((average.metric, average.rule), {})
         of_rule.setdefault(average.group, {})[average.model] = mark
@@ -133,7 +135,7 @@ def _point(plot: Plot, metric: str, mark: Mark | None, middle: float, kind: str)
         drawn.append(el("line", x1=left, x2=right, y1=middle, y2=middle, class_=f"whisker {kind}"))
     if mark and mark.value is not None:
         x = plot.x(metric, mark.value)
-        drawn.append(el("circle", cx=x, cy=middle, r=4.2, class_=f"dot {kind}", data_value=repr(mark.value)))
+        drawn.append(el("circle", cx=x, cy=middle, class_=f"dot {kind}", data_value=exact(mark.value)))
     return drawn
 
 

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
-from mtft.reporting.markup import Html, breakable, el, identifier, join
+from mtft.reporting.markup import Html, breakable, el, exact, identifier, join
 from mtft.reporting.tables import Cell, Table
 
 WIDE = 8
+MAX_ROWS = 1500
+_PLAIN = re.compile(r"[+\u2212]?[0-9,]+(\.[0-9]+)?")
+"""Numbers that scripts can read from the text."""
 FILTERED = {"task": "data_task", "language": "data_language"}
 """Columns by which the page's filters hide rows."""
 
 
 def table_element(table: Table, *, filterable: bool = False) -> Html:
-    """The table in a box that scrolls sideways on narrow screens; scripts add sorting and filtering."""
+    """The table in a box that scrolls sideways on narrow screens; scripts add sorting and filtering.
+
+    No more than `MAX_ROWS` rows, so that a page of very many cells stays one that a browser opens.
+    """
     head = el("thead", el("tr", *(_header(table, column) for column in table.columns)))
-    body = el("tbody", *(_row(table, row) for row in table.rows))
+    body = el("tbody", *(_row(table, row) for row in table.rows[:MAX_ROWS]))
     kind = "data wide" if len(table.columns) > WIDE else "data"
     made = el(
         "table", el("caption", table.title, class_="sr"), head, body, class_=kind, data_filter=filterable
     )
-    note = el("p", table.note, class_="note") if table.note else None
+    cut = f"The first {MAX_ROWS:,} of {len(table.rows):,} rows; `mtft report --csv` writes all of them."
+    notes = [table.note, cut if len(table.rows) > MAX_ROWS else ""]
+    note = el("p", " ".join(filter(None, notes)), class_="note") if any(notes) else None
     return join([el("div", made, class_="scroll", tabindex="0", role="region", aria_label=table.title), note])
 
 
@@ -42,7 +51,7 @@ def _cells(table: Table, row: Sequence[Cell]) -> Iterable[Html]:
         numeric = column in table.numeric
         kind = " ".join(k for k in ("num" if numeric else "", cell.tone) if k)
         shown = breakable(cell.text) if column == "task" else cell.text
-        value = None if cell.value is None else repr(cell.value)
+        value = None if cell.value is None or _PLAIN.fullmatch(cell.text) else exact(cell.value)
         yield el("td", shown, class_=kind or None, data_value=value, dir=None if numeric else "auto")
 
 

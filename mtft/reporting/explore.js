@@ -231,6 +231,7 @@
     };
     document.querySelectorAll(".chip[title]").forEach((chip) => {
       chip.dataset.about = chip.title;
+      chip.setAttribute("aria-label", chip.title.replace(/\n/g, "; "));
       chip.removeAttribute("title");
       chip.addEventListener("mouseenter", () => show(chip));
       chip.addEventListener("focus", () => show(chip));

@@ -99,7 +99,7 @@ def _beats_base(row: Summary, results: Results) -> bool | None:
     A model that hardly answers at all scores next to nothing on free text, and any change of its output is
     then a difference that many items can establish: one word right is no generalisation.
     """
-    base = results.at(results.pretrained, row.key)
+    base = results.at(results.base_of(row.model), row.key)
     if base is None or base.median is None or row.median is None:
         return None
     gain, low = _gain(row, base, results.comparison(row.key, row.model, base.model))
@@ -154,7 +154,7 @@ def sentence(results: Results) -> str:
     if not total.cells:
         return "No held-out cell was scored, so this report cannot say whether the model generalises."
     parts = [
-        f"{won} of {measured} beat {what}"
+        f"{won:,} of {measured:,} beat {what}"
         for (won, measured), what in (
             (total.chance, "chance"),
             (total.base, "the base model"),
@@ -166,7 +166,7 @@ def sentence(results: Results) -> str:
         return f"{plural(total.cells, 'held-out cell')} had nothing to be compared with."
     won, measured = total.generalise
     verb = "generalises" if measured == 1 else "generalise"
-    return f"{won} of {plural(measured, 'held-out cell')} {verb}: {_listed(parts)}."
+    return f"{won:,} of {plural(measured, 'held-out cell')} {verb}: {_listed(parts)}."
 
 
 def _above_chance(results: Results) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtft.reporting.heat import HeatMap, counts
-from mtft.reporting.markup import Html, el
+from mtft.reporting.markup import Html, el, exact
 from mtft.reporting.records import CellKey, Summary
 from mtft.reporting.wording import CONTAMINATED, MARKS, SEEN, metric_name, whole, words
 
@@ -33,10 +33,8 @@ def chip(heat: HeatMap, row: Summary, label: str) -> Html:
         el("small", label) if label else None,
         class_=f"chip l{'x' if level is None else level}{' out' if row.held_out else ''}",
         title=about,
-        aria_label=about.replace("\n", "; "),
-        role=None if anchor else "img",
         tabindex=None if anchor else "0",
-        data_value="" if row.median is None else repr(row.median),
+        data_value=exact(row.median),
         href=f"#{anchor}" if anchor else None,
     )
 

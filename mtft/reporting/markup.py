@@ -8,6 +8,7 @@ from html import escape
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _OVERRIDE = re.compile("[\u202d\u202e]")
+_DRAWN = frozenset({"line", "circle", "rect", "path", "polyline"})
 _VOID = frozenset({"meta", "br", "hr", "input", "wbr", "col"})
 
 
@@ -47,6 +48,8 @@ def el(tag: str, *children: Child, **attributes: object) -> Html:
     opening = tag + "".join(_attribute(name, value) for name, value in attributes.items())
     if tag in _VOID and not children:
         return Html(f"<{opening}>")
+    if tag in _DRAWN and not children:
+        return Html(f"<{opening}/>")
     return Html(f"<{opening}>{join(children)}</{tag}>")
 
 
@@ -55,6 +58,11 @@ def _attribute(name: str, value: object) -> str:
         return ""
     written = name.rstrip("_").replace("_", "-")
     return f" {written}" if value is True else f' {written}="{text(str(value))}"'
+
+
+def exact(value: float | None) -> str:
+    """A value for `data-value`: six digits, which no reader can tell from all."""
+    return "" if value is None else f"{value:.6g}"
 
 
 def breakable(name: str) -> Html:

@@ -59,9 +59,9 @@ def _verdict(found: headline.Tally) -> Html:
     return el(
         "div",
         el("h3", el("span", MARKS[found.kind], class_="mark"), " ", HELD_OUT[found.kind]),
-        el("p", el("b", str(won)), f" of {measured} cells generalise", class_="big"),
+        el("p", el("b", f"{won:,}"), f" of {measured:,} cells generalise", class_="big"),
         bar([(won, "won"), (measured - won, "")]),
-        el("dl", *(join([el("dt", f"beat {n}"), el("dd", f"{w} of {m}")]) for n, (w, m) in lines)),
+        el("dl", *(join([el("dt", f"beat {n}"), el("dd", f"{w:,} of {m:,}")]) for n, (w, m) in lines)),
         class_=f"card {found.verdict.replace(' ', '-')}",
     )
 

@@ -2,8 +2,9 @@
 // Sorting and filtering of tables, the theme, unfolding for print. The page says everything without them.
 (function () {
   function valueOf(cell) {
-    const number = cell.dataset.value;
-    return number === undefined ? cell.textContent.trim() : Number(number);
+    const text = cell.textContent.trim();
+    const plain = cell.dataset.value || (cell.className.includes("num") ? text.replace(/,/g, "").replace("\u2212", "-") : "");
+    return plain === "" || Number.isNaN(Number(plain)) ? text : Number(plain);
   }
 
   function compare(a, b) {
@@ -86,9 +87,13 @@
   document.querySelectorAll("table.data[data-filter]").forEach(makeFilterable);
   makeThemes();
 
+  // What is folded is printed too, but for examples and for what would fill many sheets.
   const folded = new Set();
+  const isShort = (part) => part.querySelectorAll("tr, svg .row").length <= 60;
   window.addEventListener("beforeprint", () => {
-    document.querySelectorAll("details:not([open]):not(.task):not(.cell)").forEach((d) => { folded.add(d); d.open = true; });
+    document.querySelectorAll("details:not([open]):not(.task):not(.cell)").forEach((part) => {
+      if (isShort(part)) { folded.add(part); part.open = true; }
+    });
   });
   window.addEventListener("afterprint", () => { folded.forEach((d) => { d.open = false; }); folded.clear(); });
 })();

@@ -115,7 +115,7 @@ class Results:
     @property
     def base(self) -> str | None:
         """The model before finetuning, if it was scored beside another; of several runs, the first one's."""
-        return self.rivals[0] if self.rivals else self.pretrained
+        return self.rivals[0] if self.rivals else self.base_of(None)
 
     @property
     def focus(self) -> str | None:
@@ -154,6 +154,17 @@ class Results:
             sorted(found, key=lambda k: (self.task_order(k.task), self.language_order(k.language), k))
         )
 
+    @cached_property
+    def _keys_of(self) -> dict[tuple[str, str], list[CellKey]]:
+        found: dict[tuple[str, str], list[CellKey]] = {}
+        for key in self.keys:
+            found.setdefault((key.task, key.language), []).append(key)
+        return found
+
+    def keys_of(self, task: str, language: str) -> list[CellKey]:
+        """The cells of a primary metric of one task in one language."""
+        return self._keys_of.get((task, language), [])
+
     def task_order(self, task: str) -> tuple[int, str, str]:
         """Trained clusters first, then by cluster and name."""
         known = self.tasks.get(task, {})
@@ -167,11 +178,15 @@ class Results:
         """The English name, or the code itself."""
         return str(self.languages.get(code, {}).get("name") or code)
 
-    @property
-    def pretrained(self) -> str | None:
-        """The model before finetuning, if it was scored beside another, also on a page about several runs."""
-        named = [m.name for m in self.models if m.name == "base"]
-        return named[0] if named and len(self.models) > 1 else None
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(model.name for model in self.models)
+
+    def base_of(self, model: str | None) -> str | None:
+        """The model before finetuning, if it was scored beside another; of several runs, that of `model`'s run."""
+        candidates = ("base", f"{model}: base")
+        found = next((name for name in candidates if name in self._names), None)
+        return found if len(self.models) > 1 else None
 
     @cached_property
     def _paired(self) -> dict[tuple[str, str, str, str, str], list[Comparison]]:

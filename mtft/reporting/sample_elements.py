@@ -93,6 +93,7 @@ def sample_card(sample: Sample, number: Mapping[str, int], lang: str | None = No
         number: Model → its number in `data-right` and `data-wrong`.
         lang: The language of the row's text.
     """
+    answers = sorted(sample.answers, key=lambda answer: number.get(answer.model, len(number)))
     # The evaluated inputs stand behind the shots, at the end.
     shown = (clipped_before if sample.shots else clipped)(sample.inputs, MAX_INPUT)
     targets = clipped(" / ".join(sample.targets), MAX_ANSWER)
@@ -100,9 +101,9 @@ def sample_card(sample: Sample, number: Mapping[str, int], lang: str | None = No
         "article",
         _head(sample),
         el("pre", shown, dir="auto", lang=lang) if sample.inputs else None,
-        _choices(sample, lang) if sample.choices else None,
+        _choices(sample, answers, lang) if sample.choices else None,
         el("p", el("i", "target"), el("span", targets, dir="auto", lang=lang), class_="answer"),
-        *(_answer(answer, lang) for answer in sample.answers),
+        *(_answer(answer, lang) for answer in answers),
         class_="sample",
         data_template=sample.template,
         data_right=_numbers(sample, number, wanted=True),
@@ -148,9 +149,9 @@ def clipped_before(value: str, limit: int) -> str:
     return f"({len(value) - limit:,} characters before) … {value[-limit:]}"
 
 
-def _choices(sample: Sample, lang: str | None) -> Html:
+def _choices(sample: Sample, answers: Sequence[Answer], lang: str | None) -> Html:
     """The score of every choice by every model, each model's own choice marked."""
-    scored = [answer for answer in sample.answers if answer.loglikelihoods]
+    scored = [answer for answer in answers if answer.loglikelihoods]
     tokens = len(sample.choice_tokens) == len(sample.choices)
     best = [_best(answer.loglikelihoods) for answer in scored]
     rows = []

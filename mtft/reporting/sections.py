@@ -57,7 +57,7 @@ def sections(results: Results, samples: Samples) -> list[Html]:
             "Transfer from English", TRANSFER, forest.transfer_panels(plot), transfer(results, scales)
         ),
         _spread_section(results, plot),
-        _table_section("Controls", controls(results, scales)),
+        _table_section("Controls", controls(results, scales), fold=False),
         _table_section("Score functions", score_functions(results, scales), FUNCTIONS),
         _panel_section("Length of answers", LENGTHS, forest.length_panels(plot), lengths(results)),
         _table_section("Overlap with training", contamination(results, scales), OVERLAP),
@@ -174,10 +174,10 @@ def _panel_section(
 
 def _folded(table: tables.Table, *, fold: bool) -> Html:
     made = table_element(table, filterable=True)
-    if not fold and len(table.rows) <= FOLD_TABLE:
-        return made
-    return el(
-        "details", el("summary", f"{table.title}: {plural(len(table.rows), 'row')}"), made, open=not fold
+    return (
+        el("details", el("summary", f"{table.title}: {plural(len(table.rows), 'row')}"), made)
+        if fold
+        else made
     )
 
 
@@ -198,8 +198,10 @@ def _curve_section(results: Results, plot: Plot) -> Html | None:
     )
 
 
-def _table_section(title: str, table: tables.Table, lead: str = "") -> Html | None:
-    return section(title, _folded(table, fold=False), lead=lead or None) if table.rows else None
+def _table_section(title: str, table: tables.Table, lead: str = "", *, fold: bool = True) -> Html | None:
+    if not table.rows:
+        return None
+    return section(title, _folded(table, fold=fold and len(table.rows) > FOLD_TABLE), lead=lead or None)
 
 
 def _scores_section(results: Results, scales: Scales) -> Html | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mtft.reporting.axes import LINE, TOP, Panel, Plot, figure_at_end, line_name, row, task_frame, upright
-from mtft.reporting.markup import Html, el
+from mtft.reporting.markup import Html, el, exact
 from mtft.reporting.records import Cell, CellKey, Summary
 
 
@@ -27,7 +27,9 @@ def _strip(plot: Plot, key: CellKey, cells: Sequence[Cell], top: float) -> Html:
         upright(plot.x(key.metric, found.chance), middle, 8, "chance")
         if found and found.chance is not None
         else None,
-        *(_template_dot(plot, cell, middle) for cell in cells),
+        el("g", *(_template_dot(plot, cell, middle) for cell in cells), class_="templates")
+        if cells
+        else None,
         upright(plot.x(key.metric, found.median), middle, 7, "median")
         if found and found.median is not None
         else None,
@@ -66,12 +68,4 @@ def _range(plot: Plot, cells: Sequence[Cell], middle: float) -> Html | None:
 def _template_dot(plot: Plot, cell: Cell, middle: float) -> Html:
     name = f"{cell.template or cell.template_id}: {plot.scales.show(cell.metric, cell.value)}"
     x = plot.x(cell.metric, cell.value or 0.0)
-    return el(
-        "circle",
-        el("title", name),
-        cx=x,
-        cy=middle,
-        r=3.6,
-        class_="dot template",
-        data_value=repr(cell.value),
-    )
+    return el("circle", el("title", name), cx=x, cy=middle, data_value=exact(cell.value))

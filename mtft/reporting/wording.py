@@ -152,10 +152,11 @@ class Scales:
         return NOTHING if value is None else f"{self.points(metric, value):.1f}".replace("-", "\u2212")
 
     def signed(self, metric: str, value: float | None) -> str:
-        """The same with its sign; minus as U+2212."""
+        """The same with its sign, which a zero has not; minus as U+2212."""
         if value is None:
             return NOTHING
-        return f"{self.points(metric, value):+.1f}".replace("-", "\u2212")
+        text = f"{self.points(metric, value):+.1f}"
+        return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "\u2212")
 
     def interval(self, metric: str, low: float | None, high: float | None) -> str:
         """`40.1–52.3`, or `−5.0 to 3.1` below zero, or nothing."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import random
 from typing import Any
 
@@ -116,7 +117,16 @@ def test_a_batch_holds_its_budget_and_the_largest_come_first(tiny: Tiny) -> None
     flat = [size for row in sizes for size in row]
     assert sorted(flat) == sorted(len(i.inputs) + sum(map(len, i.choices)) for i in items)
     assert all(len(row) == 1 or sum(row) <= 200 for row in sizes)
-    assert flat == sorted(flat, reverse=True)
+    lengths = [len(i.inputs) for batch in batches for i in batch]
+    assert lengths == sorted(lengths, reverse=True)
+
+
+def test_equal_prompts_stand_side_by_side(tiny: Tiny) -> None:
+    items = random_ids(30)
+    items += [RankIds(f"again {i.key}", i.inputs, ((5,) * (1 + n),)) for n, i in enumerate(items)]
+    batches = LikelihoodEngine(tiny.model, 0, batch_tokens=100_000).batches(items)
+    prompts = [i.inputs for batch in batches for i in batch]
+    assert sum(a == b for a, b in itertools.pairwise(prompts)) >= 30
 
 
 def test_very_many_choices(tiny: Tiny) -> None:

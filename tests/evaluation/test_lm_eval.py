@@ -10,6 +10,7 @@ import os
 import random
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,8 @@ from mtft.evaluation import (
     evaluate,
     export_lm_eval,
 )
+from mtft.evaluation.lm_eval_tasks import ACCURACIES
+from mtft.evaluation.score_functions import score_values
 from mtft.modeling import save_model
 from mtft.tasks.records import Example
 from tests.evaluation import small_world
@@ -179,7 +182,7 @@ def test_beyond_the_models_positions_a_prompt_is_unscored_and_the_rest_still_run
     assert {s.unscored_reason for s in samples} == {
         "",
         "the prompt is longer than 20 tokens",
-        "prompt and answer are longer than the model's 20 positions",
+        "prompt and answer are longer than the model's context of 20 tokens",
     }
 
 
@@ -237,7 +240,7 @@ SEVERAL = [
 
 
 def special(rows: Sequence[tuple[str, Sequence[str], Sequence[str]]], config: str) -> list[EvalExample]:
-    cell = EvalCell("toy", config, "sentiment", "en")
+    cell = EvalCell("toy", config, "sentiment", "en", score_functions=tuple(ACCURACIES))
     made = [example(a, b, n, targets=tuple(c), config=config) for n, (a, b, c) in enumerate(rows)]
     return [EvalExample(e, "A «template»: 河?", cell) for e in made]
 
@@ -252,7 +255,8 @@ def suite(tmp_path: Path) -> list[EvalExample]:
         world.write(
             f"mood/{language}/test", [{**r, "text": " ".join(draw.choices(WORDS, k=9))} for r in rows]
         )
-    found = world.examples(world.suite("tasks: [{task: mood, shots: 1}, {task: say, shots: 0}]"))
+    tasks = "tasks: [{task: mood, shots: 1}, {task: say, min_new_tokens: 3}]"
+    found = world.examples(world.suite(f"{tasks}\nscore_functions: [sum, character, byte, pmi]"))
     return [*found, *special(DATES, "dates"), *special(SEVERAL, "several")]
 
 
@@ -277,6 +281,21 @@ def values(samples: Sequence[Sample]) -> dict[tuple[str, str, str, str], float |
     return {(r["task"], r["config"], r["template_id"], r["metric"]): r["value"] for r in rows}
 
 
+def accuracies(samples: Sequence[Sample]) -> dict[tuple[str, str, str, str], float]:
+    """Our accuracy of every cell and template by every score function that the harness has too."""
+    right: dict[tuple[str, str, str, str], list[bool]] = defaultdict(list)
+    for s in samples:
+        if s.metric != "accuracy":
+            continue
+        for function, name in ACCURACIES.items():
+            values = score_values(
+                function, s.choices, s.loglikelihoods, s.choice_tokens, s.prior_loglikelihoods
+            )
+            best = s.choices[values.index(max(values))]
+            right[s.task, s.config, s.template_id, name].append(best in s.targets)
+    return {place: sum(each) / len(each) for place, each in right.items()}
+
+
 @pytest.mark.parametrize("limit", [2000, 40])
 def test_the_harness_runs_an_exported_suite_and_finds_the_same_scores(
     tiny: Tiny, suite: list[EvalExample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
@@ -287,20 +306,27 @@ def test_the_harness_runs_an_exported_suite_and_finds_the_same_scores(
     found = run_harness(tiny, exported, max_length=limit)
     samples = evaluate(*tiny, suite, "lm_eval", EngineSettings(max_input_tokens=limit))
     assert any(s.truncated_tokens for s in samples) == (limit == 40)
-    mine, compared = values(samples), 0
+    mine, compared = values(samples) | accuracies(samples), 0
     for task, row in found["results"].items():
         if task not in exported.tasks:
             continue
         facts = found["configs"][task]["metadata"]
         place = (facts["mtft_task"], facts["mtft_config"], facts["template_id"])
-        for theirs, name in (("acc", "accuracy"), ("chrf", "chrf"), ("chrf++", "chrf_pp")):
+        named = {
+            "accuracy": "acc",
+            "chrf": "chrf",
+            "chrf_pp": "chrf++",
+            **{n: n for n in ACCURACIES.values()},
+        }
+        for name, theirs in named.items():
             if f"{theirs},none" in row:
                 assert row[f"{theirs},none"] == pytest.approx(mine[(*place, name)], abs=1e-9), (task, theirs)
                 compared += 1
-    assert compared == 4 + 2 + 2
+    # ours and those of three functions in six cells, PMI's in the five with one right choice; two of texts
+    assert compared == 4 * 6 + 5 + 2
     assert len(exported.tasks) == 4 + 1 + 2
     assert found["groups"]["mtft_my_suite_mood_all"]["acc,none"] == pytest.approx(
-        sum(v for k, v in mine.items() if k[0] == "mood" and v is not None) / 4
+        sum(v or 0 for k, v in mine.items() if k[0] == "mood" and k[-1] == "accuracy") / 4
     )
 
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import signal
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +22,8 @@ from mtft.evaluation.protocols import ProtocolEncoder
 from tests.evaluation.conftest import TEXTS, Tiny
 from tests.evaluation.conftest import make as make_model
 from tests.evaluation.small_world import make
+from tests.launching import TORCHRUN, launched
 
-ROOT = Path(__file__).resolve().parents[2]
 BATCH_TOKENS = 100  # some twenty batches, each a shard
 SCRIPT = """
 import os, pickle, signal, sys
@@ -71,38 +66,13 @@ def stored(folder: Path) -> dict[str, Any]:
 
 
 def killed(tmp_path: Path, examples: list[EvalExample], family: str) -> Path:
-    """The outputs that an evaluation under two processes wrote before SIGKILL ended the first."""
+    """The outputs that an evaluation under two processes wrote before SIGKILL ended one of them."""
     (tmp_path / "run.py").write_text(SCRIPT, encoding="utf-8")
     (tmp_path / "examples").write_bytes(pickle.dumps(examples))
-    outputs = tmp_path / "outputs"
-    arguments = [str(tmp_path / "examples"), str(outputs), family, str(BATCH_TOKENS)]
-    environment = {
-        **os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT),
-        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port()), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
-    }  # fmt: skip
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(tmp_path / "run.py"), *arguments],
-            cwd=ROOT,
-            env={**environment, "RANK": rank, "LOCAL_RANK": rank},
-            stderr=subprocess.PIPE,
-        )
-        for rank in "01"
-    ]
-    try:
-        _, said = processes[0].communicate(timeout=180)
-        assert processes[0].returncode == -signal.SIGKILL, said.decode()[-3000:]
-    finally:
-        for process in processes:
-            process.kill()  # as a launcher would
-            process.communicate()
-    return outputs
-
-
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    arguments = (tmp_path / "examples", tmp_path / "outputs", family, str(BATCH_TOKENS))
+    output = launched([*TORCHRUN, tmp_path / "run.py", *arguments], timeout=180, killed=True)
+    assert "SIGKILL" in output, output[-3000:]
+    return tmp_path / "outputs"
 
 
 @pytest.mark.processes
@@ -190,9 +160,11 @@ def test_without_a_folder_nothing_is_kept(tmp_path: Path) -> None:
         load_outputs(tmp_path)
 
 
-def test_every_byte_of_the_weights_counts(tiny: Tiny) -> None:
+@pytest.mark.parametrize("family", ["bloom", "mt5"])
+def test_every_byte_of_the_weights_counts(family: str) -> None:
+    tiny = make_model(family)
     before = model_fingerprint(tiny.model)
-    assert model_fingerprint(make_model(tiny.family).model) == before
+    assert model_fingerprint(make_model(family).model) == before
     parameter = next(iter(tiny.model.parameters()))
     kept, seen = parameter.detach().clone(), {before}
     with torch.no_grad():

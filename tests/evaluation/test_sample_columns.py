@@ -87,7 +87,7 @@ def test_samples_without_choices_or_scores(samples: list[Sample]) -> None:
     bare = [replace(s, choices=(), targets=(), scores={}, prediction=None) for s in samples[:4]]
     rows = SampleRows.of(bare)
     assert rows.columns.choices.count(rows.rows).tolist() == [0] * 4
-    assert rows.columns.n_targets.tolist() == [0] * 4
+    assert rows.counts("targets").tolist() == [0] * 4
     assert list(rows.parts("model", "id"))[2][0] == ("m", "2")
 
 

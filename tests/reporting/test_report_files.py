@@ -15,6 +15,7 @@ import pytest
 
 from mtft.errors import RunError
 from mtft.reporting import Results, read_results, write_report
+from mtft.reporting.markup import exact
 from mtft.reporting.wording import Scales
 from tests.reporting.synthetic_results import build_results, build_samples
 
@@ -69,8 +70,9 @@ def test_permuting_rows_changes_no_report(
     rows = build_samples(results)
     before = written(tmp_path / "a", results, write_samples(rows))
     rng = random.Random(5)
-    for name in ("models", "cells", "summary", "averages", "comparisons", "controls"):
-        rng.shuffle(results[name])
+    for name, rows in results.items():
+        if isinstance(rows, list):
+            rng.shuffle(results[name])
     rng.shuffle(results["mixture"]["proportions"])
     rng.shuffle(rows)
     assert written(tmp_path / "b", results, write_samples(rows)) == before
@@ -81,6 +83,7 @@ def test_permuting_rows_changes_no_report(
     [
         *("title", "created", "suite", "models", "languages", "tasks", "cells", "summary", "averages"),
         *("comparisons", "controls", "vocabulary_overlap", "mixture", "training", "problems", "reproduce"),
+        *("transfer", "published", "contamination", "lengths", "score_functions", "curve"),
     ],
 )
 @pytest.mark.parametrize("how", ["missing", "null"])
@@ -176,9 +179,9 @@ def test_the_heat_map_shows_every_primary_cell_with_its_value(
         r'<div class="chip[^>]*title="([^,]*), [^>]*data-value="([^"]*)">.*?<b>([^<]*)</b>', html, re.S
     )
     focus = [s for s in results["summary"] if s["model"] == "finetuned"]
-    base = [s for s in results["summary"] if s["model"] == "base" and s["chance"] is not None]
+    base = [s for s in results["summary"] if s["model"] == "base"]
     assert sorted((task, float(value)) for task, value, _ in chips) == sorted(
-        (s["task"], s["median"]) for s in focus + base
+        (s["task"], float(exact(s["median"]))) for s in focus + base
     )
     metric = {s["task"]: s["metric"] for s in focus}
     for task, value, shown in chips:
@@ -186,20 +189,24 @@ def test_the_heat_map_shows_every_primary_cell_with_its_value(
 
 
 def test_every_dot_is_a_value_of_the_data(results: dict[str, Any], tmp_path: Path) -> None:
-    page = Page(written(tmp_path, results)[0])
-    templates = [float(a["data-value"] or "") for a in page.all("circle", **{"class": "dot template"})]
-    assert sorted(templates) == sorted(c["value"] for c in results["cells"] if c["model"] == "finetuned")
+    results["transfer"] = results["lengths"] = None
+    html = written(tmp_path, results)[0]
+    page = Page(html)
+    dots = re.findall(r'<g class="templates">(.*?)</g>', html, re.S)
+    templates = [float(value) for group in dots for value in re.findall(r'data-value="([^"]*)"', group)]
+    tuned = [float(exact(c["value"])) for c in results["cells"] if c["model"] == "finetuned"]
+    assert sorted(templates) == sorted(tuned)
     for kind, model in (("before", "base"), ("after", "finetuned")):
         dots = [float(a["data-value"] or "") for a in page.all("circle", **{"class": f"dot {kind}"})]
         medians = [s["median"] for s in results["summary"] if s["model"] == model]
         averages = [a["value"] for a in results["averages"] if a["model"] == model]
-        assert sorted(dots) == sorted(medians + averages)
+        assert sorted(dots) == sorted(float(exact(value)) for value in medians + averages)
 
 
 def test_held_out_cells_are_marked_and_only_they(results: dict[str, Any], tmp_path: Path) -> None:
     page = Page(written(tmp_path, results)[0])
     chips = [a for a in page.all("div") if (a.get("class") or "").startswith("chip ")]
-    shown = [s for s in results["summary"] if s["model"] == "finetuned" or s["chance"] is not None]
+    shown = results["summary"]
     outlined = [a for a in chips if (a["class"] or "").endswith(" out")]
     assert len(chips) == len(shown)
     assert len(outlined) == sum(s["seen"] != "seen" for s in shown)
@@ -227,8 +234,9 @@ def test_right_to_left_text_finds_its_direction(
     results: dict[str, Any], tmp_path: Path, write_samples: Samples
 ) -> None:
     html, _ = written(tmp_path, results, write_samples(build_samples(results)))
-    assert re.search(r'<pre dir="auto">Read this and answer.\nالجو', html)
-    assert re.search(r'<span dir="auto"[^>]*>ߒ ߓߘߊ߫', html)
+    assert re.search(r'<pre dir="auto" lang="ar-Arab">Read this and answer.\nالجو', html)
+    assert re.search(r'<pre dir="auto" lang="zh-Hans">', html)
+    assert re.search(r'<span dir="auto" lang="nqo"[^>]*>ߒ ߓߘߊ߫', html)
 
 
 def test_the_golden_markdown(tmp_path: Path) -> None:

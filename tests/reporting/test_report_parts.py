@@ -11,22 +11,24 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from mtft.reporting.plots import axis_of
 
 from mtft.errors import RunError
 from mtft.reporting import Results, answer, write_report
+from mtft.reporting.axes import axis_of
 from mtft.reporting.headline import Judged, judge, tallies, tally
 from mtft.reporting.levels import CHANCE_EDGES, against_base, against_chance
 from mtft.reporting.markdown import escaped
 from mtft.reporting.markup import el, identifier, text
 from mtft.reporting.mixture import mixture_tables
 from mtft.reporting.plain import tables_of
-from mtft.reporting.results import Comparison, Summary
+from mtft.reporting.records import Comparison, Summary
 from mtft.reporting.samples import read_samples
 from mtft.reporting.wording import Scales
 from tests.reporting.synthetic_results import build_samples
 
 CSS = (files("mtft.reporting") / "report.css").read_text(encoding="utf-8")
+THEMES = re.findall(r"^ *:root[^{,]*\{(.*?)\}", CSS, re.S | re.M)
+"""Light, dark by the system's setting, dark by choice, and light by choice."""
 
 
 def cell(**given: Any) -> Summary:
@@ -196,21 +198,26 @@ def contrast(first: str, second: str) -> float:
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_text_stands_out_from_every_colour(scheme: int) -> None:
-    blocks = re.findall(r":root \{(.*?)\}", CSS, re.S)
-    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", blocks[scheme]))
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", THEMES[scheme]))
     for level, ink in itertools.chain(
         ((n, "on-strong") for n in (-5, -4, 4, 5)), ((n, "on-light") for n in range(-3, 4))
     ):
         assert contrast(colours[f"l{level}"], colours[ink]) >= 4.5, level
     for ink, ground in itertools.product(("ink", "soft", "link", "good", "bad"), ("paper", "card")):
         assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+    assert contrast(colours["tip"], colours["on-tip"]) >= 4.5
+
+
+def test_dark_by_choice_is_dark_by_setting() -> None:
+    by_setting, by_choice = (re.findall(r"--([\w-]+): (#[0-9a-f]{6})", THEMES[at]) for at in (1, 2))
+    assert by_setting == by_choice
 
 
 def test_markup_escapes_text_and_attributes_but_not_elements() -> None:
     assert el("td", "a < b", class_="num", hidden=False, dir=None) == '<td class="num">a &lt; b</td>'
     assert el("p", el("b", '"&"'), title='"x"') == '<p title="&quot;x&quot;"><b>&quot;&amp;&quot;</b></p>'
     assert text("a\x07b") == "a\ufffdb"
-    assert el("circle", r=1) == '<circle r="1"></circle>'
+    assert el("circle", r=1) == '<circle r="1"/>'
 
 
 def test_identifiers_differ_where_names_do() -> None:
@@ -266,7 +273,7 @@ def test_samples_show_one_right_and_one_wrong_per_cell(
     results: dict[str, Any], write_samples: Callable[[list[dict[str, Any]]], Path]
 ) -> None:
     rows = [row for row in build_samples(results) if row["task"] == "xcopa"]
-    chosen = read_samples(write_samples(rows), focus="finetuned")
+    chosen = read_samples([write_samples(rows)], focus="finetuned", per_cell=3).shown
     for language in {row["language"] for row in rows}:
         of_cell = [s for s in chosen if s.language == language]
         marks = {
@@ -290,12 +297,12 @@ def test_samples_show_one_right_and_one_wrong_per_cell(
 def test_samples_need_few_columns(write_samples: Any, kind: pa.DataType, scores: Any) -> None:
     schema = pa.schema({"model": pa.string(), "task": pa.string(), "language": pa.string(), "scores": kind})
     path = write_samples([{"model": "base", "task": "t", "language": "en", "scores": scores}], schema)
-    assert read_samples(path, focus=None)[0].answers[0].scores == {"accuracy": 1.0, "chrf": None}
+    assert read_samples([path], focus=None).shown[0].answers[0].scores == {"accuracy": 1.0, "chrf": None}
 
 
 def test_samples_that_cannot_be_read(write_samples: Any, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="columns"):
-        read_samples(write_samples([{"model": "base"}]), focus=None)
+        read_samples([write_samples([{"model": "base"}])], focus=None)
     (tmp_path / "no.parquet").write_text("no")
     with pytest.raises(RunError, match="Parquet"):
-        read_samples(tmp_path / "no.parquet", focus=None)
+        read_samples([tmp_path / "no.parquet"], focus=None)

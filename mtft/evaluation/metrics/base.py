@@ -41,7 +41,7 @@ class CorpusScore(NamedTuple):
 def reference_count(samples: Sequence[Sample]) -> int:
     """How many references each sample has; `VARYING` where that differs."""
     found = SampleRows.of(samples)
-    counts = np.unique(found.columns.n_targets[found.rows])
+    counts = np.unique(found.counts("targets"))
     return int(counts[0]) if len(counts) == 1 else VARYING
 
 
