@@ -224,7 +224,7 @@ class Runner:
     def _score(self, batch: Sequence[RankIds]) -> list[list[float]]:
         """The choices' log-likelihoods; items that are no numbers beside others are scored again alone.
 
-        What is no number in one example makes those no numbers that are packed into its row: a weight of 0 does not
+        Where examples share a row under a mask, what is no number in one can spoil the others: a weight of 0 does not
         hide it. Where that helps nobody, the model is broken, and it is not tried again.
         """
         outputs = self.likelihoods.score(batch)

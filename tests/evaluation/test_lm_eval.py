@@ -182,7 +182,7 @@ def test_beyond_the_models_positions_a_prompt_is_unscored_and_the_rest_still_run
     assert {s.unscored_reason for s in samples} == {
         "",
         "the prompt is longer than 20 tokens",
-        "prompt and answer are longer than the model's context of 20 tokens",
+        "prompt and answer are longer than the model's 20 positions",
     }
 
 
