@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from mtft.cli.questions import Question
 from mtft.evaluation.generation import Generator
 from mtft.evaluation.likelihood import LikelihoodEngine
+from mtft.evaluation.output_cache import Answer
 from mtft.evaluation.protocols import ProtocolEncoder, find_protocol, input_limit
-from mtft.evaluation.requests import GenerationRequest, RankRequest, encode_generation, encode_rank
-from mtft.evaluation.runnable import pad_and_eos
+from mtft.evaluation.requests import (
+    GenerationIds,
+    GenerationRequest,
+    RankIds,
+    RankRequest,
+    encode_generation,
+    encode_rank,
+)
+from mtft.evaluation.runnable import Limits, pad_and_eos
 from mtft.modeling import load_model
 
-TOO_LONG = "input_too_long"
+TOO_LONG, NOT_FINITE = "input_too_long", "logits_not_finite"
+Ids = TypeVar("Ids", RankIds, GenerationIds)
 
 
 class Predictor:
@@ -38,7 +48,8 @@ class Predictor:
         model = model.to(device)
         encoder_decoder = bool(model.config.is_encoder_decoder)
         self._encoder = ProtocolEncoder(self._protocol, self._tokenizer, encoder_decoder=encoder_decoder)
-        self._limit = input_limit(self._protocol, None, model, self._tokenizer)
+        self._limits = Limits(model, input_limit(self._protocol, None, model, self._tokenizer))
+        self._reasons: dict[str, str] = {}
         self._max_new_tokens = max_new_tokens
         pad, eos = pad_and_eos(self._tokenizer)
         self._ranker = LikelihoodEngine(model, pad, batch_tokens=batch_tokens)
@@ -48,48 +59,50 @@ class Predictor:
     def answer(self, questions: Sequence[Question]) -> list[dict[str, Any]]:
         """One mapping per question, in order: inputs, prediction, and for choices their log-likelihoods.
 
-        A prompt that is longer than the protocol takes is not cut: its prediction is None, with the reason.
+        A prompt that is longer than the protocol takes is not cut: its prediction is None, with the reason, as is that
+        of a question that cannot be answered otherwise.
         """
-        free = self._generated([q.inputs for q in questions if q.choices is None])
-        ranked = self._ranked([(q.inputs, q.choices) for q in questions if q.choices is not None])
-        return [self._row(q, free, ranked) for q in questions]
+        free = [GenerationRequest(q.inputs, self._max_new_tokens) for q in questions if q.choices is None]
+        ranked = [RankRequest(q.inputs, q.choices) for q in questions if q.choices is not None]
+        answers = self._generated(free) | self._ranked(ranked)
+        return [self._row(question, answers) for question in questions]
 
-    def _row(
-        self, question: Question, free: dict[str, str], ranked: dict[tuple[str, tuple[str, ...]], list[float]]
-    ) -> dict[str, Any]:
+    def _row(self, question: Question, answers: dict[str, Answer]) -> dict[str, Any]:
         row: dict[str, Any] = {"inputs": question.inputs, "prediction": None}
         if question.choices is None:
-            row["prediction"] = free.get(question.inputs)
+            key = GenerationRequest(question.inputs, self._max_new_tokens).key
+            row["prediction"] = answers.get(key)
         else:
-            scores = ranked.get((question.inputs, question.choices))
-            row |= {"choices": list(question.choices), "loglikelihoods": scores}
-            if scores is not None:
+            key = RankRequest(question.inputs, question.choices).key
+            scores = answers.get(key)
+            finite = isinstance(scores, list) and all(map(math.isfinite, scores))
+            row |= {"choices": list(question.choices), "loglikelihoods": scores if finite else None}
+            if isinstance(scores, list) and finite:
                 row["prediction"] = question.choices[scores.index(max(scores))]
-        return row if row["prediction"] is not None else row | {"unscored_reason": TOO_LONG}
+        if row["prediction"] is None:
+            row["unscored_reason"] = self._reasons.get(key, NOT_FINITE)
+        return row
 
-    def _fits(self, ids: Sequence[int]) -> bool:
-        return len(ids) <= self._limit
+    def _answerable(self, items: Sequence[Ids]) -> list[Ids]:
+        """The items that the model can answer; why it cannot the others is kept."""
+        for item in items:
+            if reason := self._limits.reason(item):
+                self._reasons[item.key] = TOO_LONG if len(item.inputs) > self._limits.longest else reason
+        return [item for item in items if item.key not in self._reasons]
 
-    def _generated(self, texts: Sequence[str]) -> dict[str, str]:
-        requests = [GenerationRequest(text, self._max_new_tokens) for text in dict.fromkeys(texts)]
-        texts_of = {request.key: request.inputs for request in requests}
-        items = [item for item in encode_generation(requests, self._encoder) if self._fits(item.inputs)]
-        answers: dict[str, str] = {}
+    def _generated(self, requests: Sequence[GenerationRequest]) -> dict[str, Answer]:
+        items = self._answerable(encode_generation(list(dict.fromkeys(requests)), self._encoder))
+        answers: dict[str, Answer] = {}
         for batch in self._generator.batches(items):
             for item, ids in zip(batch, self._generator.generate(batch), strict=True):
-                if ids is not None:
-                    text = str(self._tokenizer.decode(ids, skip_special_tokens=True))
-                    answers[texts_of[item.key]] = text.strip()
+                text = None if ids is None else str(self._tokenizer.decode(ids, skip_special_tokens=True))
+                answers[item.key] = None if text is None else text.strip()
         return answers
 
-    def _ranked(
-        self, pairs: Sequence[tuple[str, tuple[str, ...]]]
-    ) -> dict[tuple[str, tuple[str, ...]], list[float]]:
-        requests = [RankRequest(inputs, choices) for inputs, choices in dict.fromkeys(pairs)]
-        pair_of = {request.key: (request.inputs, request.choices) for request in requests}
-        items = [item for item in encode_rank(requests, self._encoder) if self._fits(item.inputs)]
+    def _ranked(self, requests: Sequence[RankRequest]) -> dict[str, Answer]:
+        items = self._answerable(encode_rank(list(dict.fromkeys(requests)), self._encoder))
         return {
-            pair_of[item.key]: scores
+            item.key: scores
             for batch in self._ranker.batches(items)
             for item, scores in zip(batch, self._ranker.score(batch), strict=True)
         }

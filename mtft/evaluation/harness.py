@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 DELIMITER = " "
 DEFAULT_LENGTH = 2048
 _UNSET = int(1e30)  # a tokenizer's length where nobody has set one
-_LENGTHS = ("n_positions", "max_position_embeddings", "n_ctx")
+LENGTHS = ("n_positions", "max_position_embeddings", "n_ctx")
 
 TokenIds = tuple[int, ...]
 
@@ -92,7 +92,7 @@ def context_length(model: Any, tokenizer: PreTrainedTokenizerBase) -> int:
     Source: lm-evaluation-harness 0.4.13, `lm_eval/models/utils.py`, `resolve_max_length`.
     """
     config = getattr(model.config, "text_config", None) or model.config
-    for name in _LENGTHS:
+    for name in LENGTHS:
         if (value := getattr(config, name, None)) is not None:
             return int(value)
     length = getattr(tokenizer, "model_max_length", None)

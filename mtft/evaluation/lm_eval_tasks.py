@@ -180,7 +180,7 @@ def _unusable(example: EvalExample, scorer: str) -> str:
     prompt = whole_prompt(example)
     if prompt and not prompt.strip():
         return "the prompt is white space"
-    if not all(example.example.answer_choices or ("-",)):
+    if not all(choice.strip() for choice in example.example.answer_choices or ()):
         return "an answer choice is empty"
     return ""
 

@@ -27,7 +27,7 @@ def csv_files(results: Results) -> Iterator[tuple[str, str]]:
 
 def _content(rows: Sequence[Any]) -> str:
     names = [field.name for field in fields(rows[0])]
-    used = [name for name in names if any(getattr(row, name) not in (None, "", {}) for row in rows)]
+    used = [name for name in names if any(getattr(row, name) not in (None, "", {}, (), []) for row in rows)]
     flat = [_flat({name: getattr(row, name) for name in used}) for row in rows]
     columns = list(dict.fromkeys(name for row in flat for name in row))
     written = io.StringIO()
@@ -41,6 +41,8 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """Nested values as columns of their own: `models.finetuned.score_all`."""
     flat: dict[str, Any] = {}
     for name, value in row.items():
+        if isinstance(value, list) and all(isinstance(each, dict) for each in value):
+            value = {str(each.get("model", at)): each for at, each in enumerate(value)}
         if isinstance(value, dict):
             flat |= {f"{name}.{key}": inner for key, inner in _flat(value).items()}
         else:

@@ -98,6 +98,8 @@ def average_dumbbells(plot: Plot) -> list[Html]:
     """The same for the averages, one panel per metric and averaging rule."""
     groups: dict[tuple[str, str], dict[str, dict[str, Mark]]] = {}
     for average in plot.results.averages:
+        if average.group not in SHORT:
+            continue  # the table has all groups, the bars show those of languages and tasks
         mark = Mark(average.model, average.value, average.low, average.high)
         of_rule = groups.setdefault((average.metric, average.rule), {})
         of_rule.setdefault(average.group, {})[average.model] = mark

@@ -75,31 +75,40 @@ def _published_row(results: Results, scales: Scales, row: Published) -> tuple[Ce
 
 def contamination(results: Results, scales: Scales) -> Table:
     """Evaluated items that overlap with the training text, and each model's score without them."""
-    names = [m.name for m in results.models if any(m.name in row.models for row in results.contamination)]
-    rows = [_overlap_row(results, scales, row, names) for row in _ordered(results, results.contamination)]
-    columns = ["task", "language", "items", "n-grams", "whole item", "item group", "any"]
+    given = [each for row in results.contamination for each in row.models]
+    names = [m.name for m in results.models if any(each.get("model") == m.name for each in given)]
+    rows = [
+        _overlap_row(results, scales, row, names, prompts)
+        for row in _ordered(results, results.contamination)
+        for prompts in sorted({str(each.get("prompt_language") or "") for each in row.models}) or [""]
+    ]
+    columns = [*PLACE, "items", "n-grams", "whole item", "item group", "any"]
     for name in names:
         columns += [f"{name}: all items", f"{name}: without overlap"]
     note = (
         "Items that share n-grams with the training text, stand in it word for word, or belong to an item group that "
         "was trained on. An item may be counted under several."
     )
-    return plain_table("contamination", "Overlap with the training text", columns, rows, note)
+    made = plain_table("contamination", "Overlap with the training text", columns, rows, note)
+    return trimmed(made, "prompts in")
 
 
 def _overlap_row(
-    results: Results, scales: Scales, row: Contamination, names: Sequence[str]
+    results: Results, scales: Scales, row: Contamination, names: Sequence[str], prompts: str
 ) -> tuple[Cell, ...]:
-    metric = row.metric or _metric(results, row)
+    of_model = {
+        each.get("model"): each for each in row.models if (each.get("prompt_language") or "") == prompts
+    }
     scores: list[Cell] = []
     for name in names:
-        found = row.models.get(name)
-        found = found if isinstance(found, Mapping) else {}
+        found = of_model.get(name, {})
+        metric = str(found.get("metric") or "accuracy")
         scores += [score_cell(scales, metric, _number(found.get(k))) for k in ("score_all", "score_clean")]
     counts = [(row.n_items, ""), *((n, "bad" if n else "") for n in _overlaps(row))]
     return (
         Cell(row.task),
         language_cell(results, row.language),
+        Cell(prompts),
         *(Cell(whole(count), count, tone) for count, tone in counts),
         *scores,
     )
@@ -107,11 +116,6 @@ def _overlap_row(
 
 def _overlaps(row: Contamination) -> tuple[float | None, ...]:
     return row.n_ngram, row.n_exact, row.n_item_group, row.n_any
-
-
-def _metric(results: Results, row: Keyed) -> str:
-    """The primary metric of a row's task."""
-    return next((key.metric for key in results.keys if key.task == row.task), "accuracy")
 
 
 def _number(value: Any) -> float | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, TypeVar
 
 from mtft.errors import RunError
@@ -181,7 +181,7 @@ class Published(Keyed):
 class Contamination(Keyed):
     """Evaluated items that overlap with the training text, and the scores with and without them.
 
-    `models` maps a model's name to `score_all` and `score_clean`.
+    `models` has per model and prompt language `score_all`, `score_clean` and `n_clean`.
     """
 
     n_items: float | None = None
@@ -189,7 +189,7 @@ class Contamination(Keyed):
     n_exact: float | None = None
     n_item_group: float | None = None
     n_any: float | None = None
-    models: Mapping[str, Any] = field(default_factory=dict)
+    models: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from mtft.evaluation import EvaluationResults
+from mtft.evaluation.sample_columns import SampleColumns, SampleRows
 from mtft.reporting import (
     Joined,
     ReportInput,
@@ -20,6 +24,9 @@ from mtft.reporting import (
 )
 from mtft.reporting.inputs import SAMPLES, with_curve
 from mtft.reporting.records import CellKey
+
+PLACE = CellKey._fields[:4]
+_BETWEEN = "\x1f"
 
 
 def recomputed(place: Path) -> ReportInput:
@@ -57,13 +64,12 @@ def read_runs(places: Sequence[Path]) -> ReportInput:
 def _statistics(runs: Sequence[RunResults], joined: Joined) -> dict[str, Any]:
     """Averages and paired comparisons over the shared cells, from the runs' scored examples."""
     loaded = [EvaluationResults.load(run.path.parent) for run in runs]
+    parts = [
+        _renamed(each, joined.names[at], joined.repeated[at], joined.cells) for at, each in enumerate(loaded)
+    ]
     together = replace(
         loaded[-1],
-        samples=tuple(
-            sample
-            for at, each in enumerate(loaded)
-            for sample in _renamed(each, joined.names[at], joined.repeated[at], joined.cells)
-        ),
+        samples=SampleRows.joined(parts),
         cells=tuple({(c.task, c.config): c for each in loaded for c in each.cells}.values()),
         extras={},
     )
@@ -73,10 +79,18 @@ def _statistics(runs: Sequence[RunResults], joined: Joined) -> dict[str, Any]:
 
 def _renamed(
     results: EvaluationResults, names: Mapping[str, str], repeated: frozenset[str], cells: frozenset[CellKey]
-) -> list[Any]:
-    places = {key[:4] for key in cells}
-    return [
-        replace(s, model=names.get(s.model, s.model))
-        for s in results.samples
-        if s.model not in repeated and (s.task, s.language, s.config, s.prompt_language) in places
-    ]
+) -> SampleRows:
+    """A run's samples in shared cells, models by their names in the report; on columns, whatever their number."""
+    rows = SampleRows.of(results.samples)
+    texts = {name: pc.cast(rows.table().column(name), pa.string()) for name in ("model", *PLACE)}
+    place = pc.binary_join_element_wise(*(texts[name] for name in PLACE), _BETWEEN)
+    shared = pa.array(sorted({_BETWEEN.join(key[: len(PLACE)]) for key in cells}))
+    left = pc.is_in(texts["model"], pa.array(sorted(repeated), pa.string()))
+    table = rows.table().filter(pc.and_(pc.is_in(place, shared), pc.invert(left)))
+    model = pc.cast(table.column("model"), pa.string()).combine_chunks().dictionary_encode()
+    renamed = pa.array([names.get(name, name) for name in model.dictionary.to_pylist()], pa.string())
+    named = renamed.take(model.indices)
+    at = table.schema.get_field_index("model")
+    kind = table.schema.field("model").type
+    encoded = named.dictionary_encode() if pa.types.is_dictionary(kind) else named
+    return SampleColumns(table.set_column(at, "model", encoded.cast(kind))).all()

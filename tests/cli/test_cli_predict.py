@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mtft.cli.main import app
 from mtft.encoding import train_tokenizer
 from mtft.evaluation.protocols import ProtocolEncoder, find_protocol
 from mtft.modeling import build_model, load_model, save_model
+from tests.evaluation.conftest import make as make_tiny
 
 run = CliRunner()
 TEXTS = ["the cat sat on the mat", "is it so? yes or no", "ߒ ߓߘߊ߫ ߛߓߍ ߘߏ߫", "แมวนั่งบนเสื่อ"] * 20
@@ -89,6 +91,17 @@ def test_a_prompt_too_long_is_said_and_not_cut(model: Path) -> None:
     (row,) = predict(model, "cat " * 3000, "--choices", "a", "--choices", "b", "--json")
     assert row["prediction"] is None
     assert row["unscored_reason"] == "input_too_long"
+
+
+def test_no_answer_is_made_of_logits_that_are_no_numbers(tmp_path: Path) -> None:
+    tiny = make_tiny("bloom")
+    with torch.no_grad():
+        tiny.model.transformer.ln_f.weight.fill_(math.nan)
+    save_model(tiny.model, tiny.tokenizer, tmp_path / "broken")
+    ranked = predict(tmp_path / "broken", "a boat", "--choices", "yes", "--choices", "no", "--json")
+    free = predict(tmp_path / "broken", "a boat", "--json")
+    assert [row["unscored_reason"] for row in (*ranked, *free)] == ["logits_not_finite"] * 2
+    assert ranked[0]["prediction"] is ranked[0]["loglikelihoods"] is free[0]["prediction"] is None
 
 
 @pytest.mark.parametrize(

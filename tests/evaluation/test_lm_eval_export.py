@@ -74,7 +74,7 @@ def test_what_the_harness_cannot_be_given_is_told_with_its_reason(tmp_path: Path
     examples = [
         made(),
         made(row_id="1", inputs=" \n"),
-        made(row_id="2", answer_choices=("no", "")),
+        made(row_id="2", answer_choices=("no", " ")),
         made(row_id="3", targets=("maybe",)),
         made(row_id="4", answer_choices=("no",)),
         made(text, answer_choices=None),

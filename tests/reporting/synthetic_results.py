@@ -169,10 +169,11 @@ def _findings(summary: list[dict[str, Any]], rng: random.Random) -> dict[str, An
         {"task": s["task"], "config": s["config"], "language": s["language"], "n_items": 100}
         | {"n_ngram": 4, "n_exact": 1, "n_item_group": 0, "n_any": 4}
         | {
-            "models": {
-                m: {"score_all": s["median"], "score_clean": s["median"] - 0.01}
+            "models": [
+                {"model": m, "prompt_language": "en", "metric": "accuracy", "n_clean": 96}
+                | {"score_all": s["median"], "score_clean": s["median"] - 0.01}
                 for m in ("base", "finetuned")
-            }
+            ]
         }
         for s in tuned
         if s["task"] == "americasnli" and s["language"] in ("es", "quy")

@@ -14,10 +14,10 @@ import pytest
 
 from mtft.errors import RunError
 from mtft.reporting import Results, answer, write_report
+from mtft.reporting.axes import axis_of
 from mtft.reporting.headline import Judged, judge, tallies, tally
 from mtft.reporting.levels import CHANCE_EDGES, against_base, against_chance
 from mtft.reporting.markdown import escaped
-from mtft.reporting.axes import axis_of
 from mtft.reporting.markup import el, identifier, text
 from mtft.reporting.mixture import mixture_tables
 from mtft.reporting.plain import tables_of

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mtft.reporting import write_report
-from mtft.reporting.sample_elements import sample_card
 from mtft.reporting.results import Results
+from mtft.reporting.sample_elements import sample_card
 from mtft.reporting.samples import Answer, Sample
 from mtft.reporting.shots import shots_fact
 from mtft.reporting.slices import natural, slice_tables
@@ -129,7 +129,9 @@ def test_shots_are_told_with_their_mean(tmp_path: Path) -> None:
 def test_a_sample_with_shots_shows_its_own_inputs() -> None:
     answer = Answer("m", "yes", {}, (), "")
     inputs = "shot " * 1000 + "the question"
-    card = sample_card(Sample("t", "en", "", "en", "ask", "1", inputs, (), ("yes",), (answer,), shots=2), {"m": 0})
+    card = sample_card(
+        Sample("t", "en", "", "en", "ask", "1", inputs, (), ("yes",), (answer,), shots=2), {"m": 0}
+    )
     assert "the question</pre>" in card
     assert "2 shots" in card
     assert "characters before)" in card
