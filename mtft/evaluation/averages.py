@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mtft.evaluation.aggregate import Place, SummaryCell, percentiles
+from mtft.evaluation.aggregate import Place, percentiles
 from mtft.evaluation.examples import EvalCell
 from mtft.evaluation.metrics import METRICS
+from mtft.evaluation.summaries import SummaryCell
 from mtft.statistics import (
     MACRO_RULE,
     MICRO_RULE,

@@ -10,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from mtft.evaluation.aggregate import Place, SummaryCell
+from mtft.evaluation.aggregate import Place
 from mtft.evaluation.averages import CellOf
 from mtft.evaluation.published import Figure, PublishedConfig, PublishedDataset, Reference, references
+from mtft.evaluation.summaries import SummaryCell
 
 
 def published_rows(

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtft.evaluation.aggregate import Place, Resampling, SummaryCell
+from mtft.evaluation.aggregate import Place, Resampling
 from mtft.evaluation.sample_columns import IntArray
+from mtft.evaluation.summaries import SummaryCell
 from mtft.statistics import (
     FloatArray,
     Wins,

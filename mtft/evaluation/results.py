@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mtft.errors import RunError
-from mtft.evaluation.aggregate import Resampling, SummaryCell, TemplateCell, summarise, template_cells
+from mtft.evaluation.aggregate import Resampling, TemplateCell, template_cells
 from mtft.evaluation.averages import CellOf, averages, primary_metric
 from mtft.evaluation.comparability import published_rows
 from mtft.evaluation.comparisons import comparisons
@@ -28,6 +28,7 @@ from mtft.evaluation.sample_table import read_table, write_table
 from mtft.evaluation.score_function_rows import score_function_rows
 from mtft.evaluation.score_functions import FREE, SUM
 from mtft.evaluation.slices import slice_rows
+from mtft.evaluation.summaries import SummaryCell, summarise
 from mtft.evaluation.transfer import transfer_rows, transfer_tasks
 
 SCHEMA = 1

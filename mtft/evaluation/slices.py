@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtft.evaluation.aggregate import Resampling, SummaryCell, TemplateCell, summarise
+from mtft.evaluation.aggregate import Resampling, TemplateCell
 from mtft.evaluation.metrics import METRICS
 from mtft.evaluation.sample_table import mapping_of
+from mtft.evaluation.summaries import SummaryCell, summarise
 
 SEEN, UNSEEN = "seen", "unseen"
 _FIRST = frozenset(metrics[0].name for metrics in METRICS.values())

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mtft.evaluation.aggregate import Resampling, SummaryCell
+from mtft.evaluation.aggregate import Resampling
+from mtft.evaluation.summaries import SummaryCell
 from mtft.statistics import (
     FloatArray,
     difference_interval,

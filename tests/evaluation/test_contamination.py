@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from mtft.evaluation import EvalExample, EvaluationResults, ModelInfo, Sample, cells_of, with_contamination
-from mtft.evaluation.aggregate import Resampling, summarise, template_cells
+from mtft.evaluation.aggregate import Resampling, template_cells
 from mtft.evaluation.contamination import contamination_rows
 from mtft.evaluation.evaluator import sample_of
 from mtft.evaluation.sample_table import read_samples, write_samples
+from mtft.evaluation.summaries import summarise
 from mtft.mixing import Mixture, OverlapIndex
 from mtft.mixing.text_hashes import text_hashes
 from tests.evaluation.small_world import SmallWorld, make

@@ -12,12 +12,13 @@ import pytest
 
 from mtft.errors import SuiteError
 from mtft.evaluation import Suite
-from mtft.evaluation.aggregate import Resampling, summarise, template_cells
+from mtft.evaluation.aggregate import Resampling, template_cells
 from mtft.evaluation.comparability import published_rows
 from mtft.evaluation.evaluator import sample_of
 from mtft.evaluation.examples import EvalCell, Sample
 from mtft.evaluation.published import Reference, references
 from mtft.evaluation.results import EvaluationResults, ModelInfo, cells_of
+from mtft.evaluation.summaries import summarise
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder
 from mtft.tasks import CardIndex, Problems, Sources

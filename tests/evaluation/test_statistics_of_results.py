@@ -13,9 +13,10 @@ import pytest
 
 from mtft.errors import RunError
 from mtft.evaluation import EvalCell, EvaluationResults, ModelInfo, Sample
-from mtft.evaluation.aggregate import Resampling, summarise, template_cells
+from mtft.evaluation.aggregate import Resampling, template_cells
 from mtft.evaluation.comparisons import items_won
 from mtft.evaluation.examples import Seen
+from mtft.evaluation.summaries import summarise
 
 N = 60
 
