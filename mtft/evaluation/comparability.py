@@ -143,7 +143,7 @@ def _items(cell: _Cell, config: PublishedConfig) -> Iterator[str]:
         yield f"{here}, a number that is not known published"
     elif cell.counts != {config.n_items}:
         cap = cell.suite.get("max_items_per_cell")
-        capped = f" (at most {cap:,} are taken)" if cap and max(cell.counts) <= cap < config.n_items else ""
+        capped = f" (at most {cap:,} are taken)" if max(cell.counts) == cap and cap < config.n_items else ""
         about = "about " if config.approximate else ""
         yield f"{here}{capped}, {about}{config.n_items:,} published"
 

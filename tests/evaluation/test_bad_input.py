@@ -156,7 +156,9 @@ def test_a_suite_without_any_row_is_an_error(tmp_path: Path) -> None:
 
 
 def saved(tiny: Tiny, folder: Path) -> Path:
-    save_model(deepcopy(tiny.model), tiny.tokenizer, folder)  # saving notes the precision in the configuration
+    save_model(
+        deepcopy(tiny.model), tiny.tokenizer, folder
+    )  # saving notes the precision in the configuration
     return folder
 
 
