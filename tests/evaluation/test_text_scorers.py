@@ -22,7 +22,7 @@ from mtft.evaluation.sample_table import read_samples, write_samples
 from mtft.evaluation.scorers import SCORERS, Unscorable, find_scorer, judge, unscorable_reason
 from mtft.reporting.markdown import markdown
 from mtft.reporting.results import Results
-from mtft.reporting.tables import signatures
+from mtft.reporting.score_tables import signatures
 from mtft.resources import builtin_folder
 from mtft.structured import Table
 from mtft.structured.meaning_representation import read_meaning_representation
