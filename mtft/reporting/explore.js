@@ -218,8 +218,10 @@
     tip.hidden = true;
     tip.setAttribute("aria-hidden", "true");
     document.body.append(tip);
-    const hide = () => { tip.hidden = true; };
+    let shown = null;
+    const hide = () => { tip.hidden = true; shown = null; };
     const show = (chip) => {
+      shown = chip;
       tip.textContent = chip.dataset.about;
       tip.hidden = false;
       const place = chip.getBoundingClientRect();
@@ -239,7 +241,9 @@
       chip.addEventListener("blur", hide);
     });
     document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
-    window.addEventListener("scroll", hide, { passive: true, capture: true });
+    // Focus scrolls a cell into view: its words go with it; those of the pointer's cell go away.
+    const follow = () => { if (shown && shown === document.activeElement) show(shown); else hide(); };
+    window.addEventListener("scroll", follow, { passive: true, capture: true });
   }
 
   function makePlace() {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,8 @@ def _poisoned_report(folder: Path) -> Path:
     """The synthetic report whose examples, templates and names attack the page."""
     results = build_results()
     rows = build_samples(results)
-    for number, row in enumerate(rows):
+    for row in rows:
+        number = zlib.crc32(f"{row['task']} {row['language']} {row['id']}".encode())
         attack = ATTACKS[number % len(ATTACKS)]
         row["inputs"] += "\n" + attack
         row["template"] = f"template {number % 2} {attack}"
@@ -101,13 +103,14 @@ def visible(browser: Any, selector: str) -> int:
 
 
 def choose(browser: Any, box: str, value: str) -> None:
-    script = "(() => { const e = document.getElementById(arguments[0]); e.value = arguments[1]; "
-    js(
-        browser,
-        script + "e.dispatchEvent(new Event(e.tagName === 'SELECT' ? 'change' : 'input')); })()",
-        box,
-        value,
-    )
+    """Sets a filter as a user does; a value that it does not offer is an error."""
+    script = """(() => {
+        const e = document.getElementById(arguments[0]);
+        e.value = arguments[1];
+        e.dispatchEvent(new Event(e.tagName === "SELECT" ? "change" : "input"));
+        return e.value;
+    })()"""
+    assert js(browser, script, box, value) == value
 
 
 def press(browser: Any, *keys: str) -> None:
@@ -123,7 +126,7 @@ def test_the_page_is_as_wide_as_the_window(browser: Any) -> None:
     for width in (1200, 700, 400):
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        assert js(browser, "document.documentElement.scrollWidth") == width
+        assert js(browser, "document.documentElement.scrollWidth") <= width
         assert js(
             browser, "document.querySelector('nav').scrollWidth <= document.querySelector('nav').clientWidth"
         )
@@ -215,7 +218,7 @@ def test_the_heat_map_by_arrow_keys(browser: Any) -> None:
 def test_the_keyboard_reaches_the_report_first(browser: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 
-    js(browser, "(() => { scrollTo(0, 0); document.activeElement.blur(); })()")
+    browser.refresh()
     browser.find_element("css selector", "body").send_keys(Keys.TAB)
     assert active(browser, "className") == "skip"
     assert js(browser, "getComputedStyle(document.activeElement).outlineStyle") != "none"
@@ -256,5 +259,6 @@ def test_nothing_is_injected_loaded_or_complained_of(browser: Any) -> None:
     assert complaints == []
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    assert all(url.startswith("file://") for url in sent)
-    assert len(set(sent)) == 1
+    assert {url.partition("?")[0] for url in sent if not url.startswith(("data:", "chrome:"))} == {
+        browser.current_url.partition("#")[0]
+    }
