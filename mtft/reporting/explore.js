@@ -105,7 +105,7 @@
     });
   }
 
-  // The filters of a list of examples; `shown` hears how many are left.
+  // The filters of a list of examples; `shown` hears whether they narrow it, and how many are left.
   function exampleFilters(prefix, samples, shown) {
     const number = (value) => (value === undefined ? NaN : Number(value));
     const models = JSON.parse(list.dataset.models);
@@ -137,7 +137,7 @@
         if (!sample.hidden && !sample.closest("[data-off]")) left += 1;
       });
       count.textContent = `${left} of ${samples.length} examples`;
-      shown(Boolean(wanted || template.value || outcome.value));
+      shown(Boolean(wanted || template.value || outcome.value), left);
     }
     return [bar, apply];
   }
@@ -148,8 +148,11 @@
       const cell = sample.closest("details.cell");
       sample.dataset.place = cell.dataset.task + " " + cell.firstChild.textContent;
     });
-    const shown = (isNarrowed) => {
-      list.querySelectorAll("details.cell").forEach((cell) => { cell.hidden = !cell.querySelector(".sample:not([hidden])"); });
+    const shown = (isNarrowed, left) => {
+      list.querySelectorAll("details.cell").forEach((cell) => {
+        cell.hidden = !cell.querySelector(".sample:not([hidden])");
+        if (isNarrowed && left <= 50) cell.open = !cell.hidden;
+      });
       list.querySelectorAll("details.task").forEach((task) => {
         task.hidden = !task.querySelector("details.cell:not([hidden]):not([data-off])");
         if (isNarrowed) task.open = !task.hidden;
