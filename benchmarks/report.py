@@ -106,7 +106,8 @@ def _table(
 
 def _empty(field: pa.Field, items: int) -> pa.Array:
     """What a column holds that this evaluation has nothing for."""
-    value = [] if pa.types.is_list(field.type) else "" if pa.types.is_string(field.type) else 0
+    is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+    value = [] if pa.types.is_list(field.type) else 0 if is_number else ""
     return pa.array([value] * items, field.type)
 
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 def report(
     runs: Annotated[
         list[Path],
-        typer.Argument(help="results.json, its folder, or the folder of a run; several to compare."),
+        typer.Argument(
+            metavar="RUN...", help="results.json, its folder, or the folder of a run; several to compare."
+        ),
     ],
     html: Annotated[bool, typer.Option("--html", help="Write report.html.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Write report.md.")] = False,

@@ -83,8 +83,7 @@ def _losses(rows: Iterable[Any]) -> Iterable[tuple[float, float]]:
     for row in rows:
         if isinstance(row, Mapping):
             step, loss = row.get("step"), row.get("loss")
-            numbers = isinstance(step, (int, float)) and isinstance(loss, (int, float))
-            if numbers and math.isfinite(loss):
+            if isinstance(step, (int, float)) and isinstance(loss, (int, float)) and math.isfinite(loss):
                 yield float(step), float(loss)
 
 

@@ -105,7 +105,7 @@
     });
   }
 
-  // The filters of a list of examples; `shown` hears how many are left.
+  // The filters of a list of examples; `shown` hears whether they narrow it, and how many are left.
   function exampleFilters(prefix, samples, shown) {
     const number = (value) => (value === undefined ? NaN : Number(value));
     const models = JSON.parse(list.dataset.models);
@@ -137,7 +137,7 @@
         if (!sample.hidden && !sample.closest("[data-off]")) left += 1;
       });
       count.textContent = `${left} of ${samples.length} examples`;
-      shown(Boolean(wanted || template.value || outcome.value));
+      shown(Boolean(wanted || template.value || outcome.value), left);
     }
     return [bar, apply];
   }
@@ -148,8 +148,11 @@
       const cell = sample.closest("details.cell");
       sample.dataset.place = cell.dataset.task + " " + cell.firstChild.textContent;
     });
-    const shown = (isNarrowed) => {
-      list.querySelectorAll("details.cell").forEach((cell) => { cell.hidden = !cell.querySelector(".sample:not([hidden])"); });
+    const shown = (isNarrowed, left) => {
+      list.querySelectorAll("details.cell").forEach((cell) => {
+        cell.hidden = !cell.querySelector(".sample:not([hidden])");
+        if (isNarrowed && left <= 50) cell.open = !cell.hidden;
+      });
       list.querySelectorAll("details.task").forEach((task) => {
         task.hidden = !task.querySelector("details.cell:not([hidden]):not([data-off])");
         if (isNarrowed) task.open = !task.hidden;
@@ -218,8 +221,10 @@
     tip.hidden = true;
     tip.setAttribute("aria-hidden", "true");
     document.body.append(tip);
-    const hide = () => { tip.hidden = true; };
+    let shown = null;
+    const hide = () => { tip.hidden = true; shown = null; };
     const show = (chip) => {
+      shown = chip;
       tip.textContent = chip.dataset.about;
       tip.hidden = false;
       const place = chip.getBoundingClientRect();
@@ -239,7 +244,9 @@
       chip.addEventListener("blur", hide);
     });
     document.addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
-    window.addEventListener("scroll", hide, { passive: true, capture: true });
+    // Focus scrolls a cell into view: its words go with it; those of the pointer's cell go away.
+    const follow = () => { if (shown && shown === document.activeElement) show(shown); else hide(); };
+    window.addEventListener("scroll", follow, { passive: true, capture: true });
   }
 
   function makePlace() {

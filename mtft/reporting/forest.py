@@ -95,8 +95,8 @@ def transfer_panels(plot: Plot) -> list[tuple[int, Html]]:
 
 def _transfer(plot: Plot, found: Transfer) -> tuple[CellKey, Difference]:
     value, low, high = behind(found)
-    points = plot.points(found.metric, value, low, high)
-    return found.key, Difference(found.model, *points, words=plot.scales.signed(found.metric, value))
+    at, left, right = plot.points(found.metric, value, low, high)
+    return found.key, Difference(found.model, at, left, right, plot.scales.signed(found.metric, value))
 
 
 def behind(found: Transfer) -> tuple[float | None, float | None, float | None]:

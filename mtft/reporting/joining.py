@@ -124,7 +124,7 @@ def _names(
             own[results.base] = BASE
         names.append(own)
         repeated.append(frozenset({results.base}) if shared and at and results.base else frozenset())
-    return tuple(names), tuple(repeated)  # type: ignore[arg-type]
+    return tuple(names), tuple(repeated)
 
 
 def _rows(run: RunResults, kind: str, names: Mapping[str, str], repeated: frozenset[str]) -> Iterable[Row]:

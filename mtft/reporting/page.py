@@ -10,7 +10,8 @@ from importlib.resources import files
 
 from mtft.reporting import opening
 from mtft.reporting.markup import Html, el
-from mtft.reporting.results import Model, Results
+from mtft.reporting.records import Model
+from mtft.reporting.results import Results
 from mtft.reporting.samples import Samples
 from mtft.reporting.sections import sections
 from mtft.reporting.shots import shots_fact

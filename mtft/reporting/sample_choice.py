@@ -120,8 +120,8 @@ def _rank_in_groups(sorted_keys: Hashes) -> Numbers:
     new = np.ones(count, dtype=bool)
     new[1:] = (sorted_keys[:, 1:] != sorted_keys[:, :-1]).any(axis=0)
     starts = np.flatnonzero(new)
-    at = np.arange(count)
-    return at - starts[np.cumsum(new) - 1]
+    ranks: Numbers = np.arange(count) - starts[np.cumsum(new) - 1]
+    return ranks
 
 
 def _kind(inverse: Numbers, model: Numbers, outcome: Numbers, count: int) -> Numbers:
@@ -186,7 +186,7 @@ def _outcomes(opened: pq.ParquetFile) -> Numbers:
         return found
     column = opened.read(columns=["scores"]).column("scores")
     if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+        column = pc.cast(column, column.type.value_type)
     if not pa.types.is_string(column.type) and not pa.types.is_large_string(column.type):
         column = pa.chunked_array([pa.array([_as_json(value) for value in column.to_pylist()], pa.string())])
     for metric in reversed(_JUDGED_BY):

@@ -15,7 +15,8 @@ from mtft.reporting.finding_tables import contamination, lengths, published, sco
 from mtft.reporting.heat import HeatMap, Place
 from mtft.reporting.heat_legend import legend
 from mtft.reporting.markup import Html, el, join
-from mtft.reporting.results import Model, Results
+from mtft.reporting.records import Model
+from mtft.reporting.results import Results
 from mtft.reporting.sample_elements import anchors_of, samples_element
 from mtft.reporting.samples import Samples
 from mtft.reporting.score_tables import scores

@@ -173,6 +173,7 @@ def _values(results: Results) -> Iterable[tuple[str, float]]:
         yield from ((cell.metric, v) for v in (cell.value, cell.high) if v is not None)
     for average in results.averages:
         yield from ((average.metric, v) for v in (average.value, average.low, average.high) if v is not None)
-    for row in (*results.published, *results.curve, *results.score_functions):
-        if row.value is not None:
-            yield row.metric, row.value
+    for each in (*results.published, *results.curve, *results.score_functions):
+        value: float | None = getattr(each, "value", None)
+        if value is not None:
+            yield each.metric, value

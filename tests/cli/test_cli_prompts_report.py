@@ -134,6 +134,6 @@ def test_report_of_a_run(tmp_path: Path) -> None:
     printed = said("report", str(tmp_path))
     assert printed.startswith("Yes. 1 of 1 held-out cell generalises")
     assert (tmp_path / "eval" / "report.html").is_file()
-    said("report", str(tmp_path), "--output_dir", str(tmp_path / "other"))
+    said("report", str(tmp_path), "--output", str(tmp_path / "other"))
     assert sorted(p.name for p in (tmp_path / "other").iterdir()) == ["report.html", "report.md"]
     assert run.invoke(app, ["report", str(tmp_path), "--samples", "nope.parquet"]).exit_code == 2

@@ -57,7 +57,10 @@ def test_runs_stand_side_by_side_by_their_names(results: dict[str, Any]) -> None
     assert [model.name for model in parsed.models] == ["base", "A", "B"]
     key = parsed.keys[0]
     one, two = (parsed.at(name, key) for name in ("A", "B"))
-    assert one and two and one.median is not None and two.median is not None
+    assert one is not None
+    assert one.median is not None
+    assert two is not None
+    assert two.median is not None
     assert two.median > one.median
     assert len(parsed.summary) == 3 * len(parsed.keys)
 

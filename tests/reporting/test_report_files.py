@@ -70,9 +70,9 @@ def test_permuting_rows_changes_no_report(
     rows = build_samples(results)
     before = written(tmp_path / "a", results, write_samples(rows))
     rng = random.Random(5)
-    for name, rows in results.items():
-        if isinstance(rows, list):
-            rng.shuffle(results[name])
+    for listed in results.values():
+        if isinstance(listed, list):
+            rng.shuffle(listed)
     rng.shuffle(results["mixture"]["proportions"])
     rng.shuffle(rows)
     assert written(tmp_path / "b", results, write_samples(rows)) == before

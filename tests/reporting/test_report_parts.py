@@ -290,9 +290,10 @@ def test_samples_show_one_right_and_one_wrong_per_cell(
     [
         (pa.map_(pa.string(), pa.float64()), [("accuracy", 1.0), ("chrf", None)]),
         (pa.string(), '{"accuracy": 1.0, "chrf": null}'),
+        (pa.dictionary(pa.int32(), pa.string()), '{"accuracy": 1.0, "chrf": null}'),
         (pa.struct({"accuracy": pa.float64(), "chrf": pa.float64()}), {"accuracy": 1.0, "chrf": None}),
     ],
-    ids=["map", "json", "struct"],
+    ids=["map", "json", "dictionary", "struct"],
 )
 def test_samples_need_few_columns(write_samples: Any, kind: pa.DataType, scores: Any) -> None:
     schema = pa.schema({"model": pa.string(), "task": pa.string(), "language": pa.string(), "scores": kind})
