@@ -221,6 +221,29 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         at = hidden.index_select(0, places)
         return target_loss(self.lm_head, at, in_slots[places], target.row[places], row_weights, weight)
 
+    def encode(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """The encoder's last hidden states, (rows, tokens, width), 0 on padding; without gradient.
+
+        As the library's encoder, without its bias and mask of rows x heads x tokens x tokens.
+
+        Args:
+            input_ids: (rows, tokens) int64.
+            attention_mask: (rows, tokens), 1 on tokens; a row has at least one.
+        """
+        rows = max(1, tokens_at_once(self.shared.weight, self.config.d_model) // input_ids.shape[1])
+        with torch.no_grad(), fast_linear():
+            parts = zip(input_ids.split(rows), attention_mask.split(rows), strict=True)
+            return torch.cat([self._encoded(ids, mask) for ids, mask in parts])
+
+    def _encoded(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        segments = input_segments(input_ids, attention_mask, None, torch.ones(len(input_ids)))
+        layout = lay_out(segments, input_ids.device)
+        tokens = self.encoder.embed_tokens(input_ids.flatten()[layout.token])
+        states = _through(self.encoder, tokens, SegmentMask(layout, layout, causal=False))[0]
+        placed = states.new_zeros(input_ids.numel(), states.shape[-1])
+        placed[layout.token[layout.filled]] = states[layout.filled]
+        return placed.view(*input_ids.shape, -1)
+
     def _log_probs(self, trees: ChoiceTrees) -> Tensor:
         """The log-probabilities of the trees' edges, (edges,) float32."""
         at_once = tokens_at_once(self.shared.weight, self.config.d_model)

@@ -20,7 +20,8 @@ from mtft.evaluation.naive import naive_generation
 from mtft.evaluation.requests import GenerationIds, GenerationRequest
 from mtft.evaluation.scorers import SCORERS, judge
 from mtft.evaluation.vllm_generation import VllmGenerator
-from tests.evaluation.conftest import Tiny
+from mtft.modeling import with_trees
+from tests.evaluation.conftest import Tiny, make
 from tests.evaluation.one_task import example, generated
 from tests.evaluation.small_world import make as make_world
 
@@ -214,3 +215,17 @@ def test_a_model_that_writes_nothing_is_scored_as_empty(tiny: Tiny) -> None:
     (found,) = evaluate(silent, tiny.tokenizer, "causal", generated(["mto"]), "bloomz")
     assert (found.prediction, found.unscored_reason) == ("", "")
     assert length_rows([found])[0]["n_empty"] == 1
+
+
+def test_the_packed_encoder_gives_the_librarys_states() -> None:
+    """Rows of any length, in one part or in several."""
+    model = make("mt5").model.eval()
+    own = with_trees(model)
+    lengths = torch.tensor([33, 1, 20, 5, 33, 7, 12])
+    ids = torch.randint(5, 300, (7, 33), generator=torch.Generator().manual_seed(0))
+    mask = (torch.arange(33) < lengths[:, None]).long()
+    with torch.no_grad():
+        expected = model.encoder(input_ids=ids, attention_mask=mask).last_hidden_state * mask[..., None]
+    torch.testing.assert_close(own.encode(ids, mask), expected, rtol=1e-4, atol=1e-4)
+    longer = ids.repeat(400, 1), mask.repeat(400, 1)  # more than goes through the body together
+    torch.testing.assert_close(own.encode(*longer), expected.repeat(400, 1, 1), rtol=1e-4, atol=1e-4)
