@@ -24,8 +24,8 @@ from mtft.statistics import (
 )
 
 RULE = (
-    "mean over items and templates of a - b, items clustered; McNemar per item, right where more than half of "
-    "its templates are; p_holm within model pair and metric"
+    "mean over items and templates of a - b, items clustered; McNemar per item, won by more points over its "
+    "templates; p_holm within model pair and metric"
 )
 # Metrics of right and wrong, where McNemar's test has a meaning.
 _RIGHT_OR_WRONG = frozenset({"accuracy", "exact_match"})

@@ -71,10 +71,11 @@ def comparisons(results: Results, scales: Scales, a: str, b: str) -> Table:
     """Every cell of a pair of models: both scores, the difference with its interval, p-values, single wins."""
     rows = [_row(results, scales, row) for row in rows_of(results, a, b)]
     columns = (*PLACE, "metric", b, a, "difference", "95 % interval", "p", "p, Holm")
-    more = ("McNemar p", "McNemar p, Holm", f"only {a} right", f"only {b} right", "pairs")
+    more = ("McNemar p", "McNemar p, Holm", f"items to {a}", f"items to {b}", "pairs")
     note = (
         "Scores are those of the median template; the difference is paired on the same items and averaged over "
-        "templates, items clustered. Holm corrects over all cells of the pair and metric."
+        "templates, items clustered. Holm corrects over all cells of the pair and metric. An item goes to the "
+        "model that is right under more of its templates."
     )
     made = plain_table(f"comparison-{a}-{b}", f"{a} against {b}", (*columns, *more), rows, note)
     return trimmed(made, "prompts in", "p", "p, Holm", *more)

@@ -133,8 +133,8 @@ class Average:
 class Comparison(Keyed):
     """The paired difference a - b on the items both models answered.
 
-    `a_only` and `b_only` count the items that only one answered right; `_holm` stands for p-values corrected over
-    all cells of a pair of models and a metric.
+    `a_only` and `b_only` count the items that one got right under more templates; `_holm` stands for p-values
+    corrected over all cells of a pair of models and a metric.
     """
 
     a: str = ""

@@ -1,4 +1,4 @@
-"""Which of two models is right where the other is wrong, item by item."""
+"""Which of two models does better where they differ, item by item."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Wins(NamedTuple):
     """The items on which two models differ.
 
     Attributes:
-        a_only: Items that only the first model gets right, sorted.
-        b_only: Items that only the second gets right, sorted.
-        both: How many both get right.
+        a_only: Items on which the first model has more points, sorted.
+        b_only: Items on which the second has more, sorted.
+        both: How many of the others both get right, under more than half of their templates.
         neither: How many neither does.
     """
 
@@ -33,11 +33,11 @@ class Wins(NamedTuple):
 
 
 def wins(a: ArrayLike, b: ArrayLike, items: ArrayLike) -> Wins:
-    """The items that one model gets right and the other does not.
+    """The items on which one model has more points than the other: with one template, is right where it is wrong.
 
-    The unit is the item, not the answer: a model is right about an item where more than half of its points
-    there are won, over all templates and rows of the item. Answers of one item to several templates depend on
-    each other, so counting each as a pair makes McNemar's p-values too small.
+    The unit is the item, not the answer: answers of one item to several templates depend on each other, so counting
+    each as a pair makes McNemar's p-values too small. Nor does a majority of the templates decide an item, for one
+    model may be right under half of them everywhere: no majority anywhere, and yet no worse.
 
     Args:
         a: (n,) points of the first model, in [0, 1], one per template and row.
@@ -48,19 +48,15 @@ def wins(a: ArrayLike, b: ArrayLike, items: ArrayLike) -> Wins:
     """
     labels = np.unique(np.asarray(items))
     sums, counts = cluster_sums(np.stack([np.asarray(a, float), np.asarray(b, float)], axis=1), items)
-    # Ties of choices share a point in thirds and the like: half means half but for rounding.
-    right = sums.reshape(-1, 2) > counts[:, None] / 2 + 1e-9
-    first, second = right[:, 0], right[:, 1]
-    return Wins(
-        labels[first & ~second],
-        labels[second & ~first],
-        int((first & second).sum()),
-        int((~first & ~second).sum()),
-    )
+    # Ties of choices share a point in thirds and the like: equal means equal but for rounding.
+    first, second = sums.reshape(-1, 2).T
+    more, less = first > second + 1e-9, second > first + 1e-9
+    right = ~more & ~less & (first > counts / 2 + 1e-9)
+    return Wins(labels[more], labels[less], int(right.sum()), int((~more & ~less & ~right).sum()))
 
 
 def mcnemar_exact(a_only: int, b_only: int) -> float:
-    """Two-sided exact p-value: of the items that only one model gets right, each model has half by chance.
+    """Two-sided exact p-value: of the items that one model gets right and the other wrong, each has half by chance.
 
     1 where there is no such item.
 

@@ -37,9 +37,9 @@ def paired_difference(
     """The mean difference a − b with item-clustered interval and p-value.
 
     The differences' clustered standard error (CR1) and Student's distribution with G − 1 degrees of freedom
-    give limits and p-value. Where every cluster shows the same difference the error is 0 and says nothing:
-    limits then come from Wilson's interval of (d + 1) / 2 with G trials, the p-value from the exact sign
-    test over clusters.
+    give limits and p-value. Where every cluster shows the same difference d the error is 0 and says nothing:
+    Wilson's limit u for none of G clusters then bounds the share of clusters that would differ, by at most
+    d + 1 downwards and 1 - d upwards; the p-value comes from the exact sign test over clusters.
 
     Args:
         a: (n,) scores of the first model, in [0, 1].
@@ -56,10 +56,9 @@ def paired_difference(
     groups = len(np.unique(np.asarray(clusters)))
     mean, error = float(rows.mean()), clustered_standard_error(rows, clusters)
     if not np.isfinite(error) or error < 1e-12:
-        limits = wilson_interval((mean + 1) / 2, groups, level=level)
-        return PairedDifference(
-            mean, 2 * limits.low - 1, 2 * limits.high - 1, sign_test(rows, clusters), len(rows), groups
-        )
+        other = wilson_interval(0.0, groups, level=level).high
+        limits = mean - other * (mean + 1), mean + other * (1 - mean)
+        return PairedDifference(mean, *limits, sign_test(rows, clusters), len(rows), groups)
     half = float(stats.t.ppf(0.5 + level / 2, groups - 1)) * error
     p_value = float(2 * stats.t.sf(abs(mean) / error, groups - 1))
     low, high = max(-1.0, mean - half), min(1.0, mean + half)

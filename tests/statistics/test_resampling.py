@@ -16,6 +16,7 @@ from mtft.statistics import (
     replicates,
     resampling_weights,
     sign_test,
+    wilson_interval,
 )
 
 
@@ -84,7 +85,8 @@ def test_pairing_uses_that_items_are_shared() -> None:
 def test_all_items_alike_gives_neither_zero_width_nor_certainty() -> None:
     same = paired_difference([1] * 8, [1] * 8, range(8))
     assert same.difference == 0
-    assert same.low < 0 < same.high
+    # at most as many items differ as Wilson's limit for none of 8 allows
+    assert (-same.low, same.high) == (pytest.approx(wilson_interval(0.0, 8).high),) * 2
     assert same.p_value == 1.0
     better = paired_difference([1] * 8, [0] * 8, range(8))
     assert better.p_value == pytest.approx(2 * 0.5**8)
