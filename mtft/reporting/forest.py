@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 from mtft.reporting.axes import (
     LINE,
@@ -68,8 +69,11 @@ class Forest:
 
 def _panels(plot: Plot, found: dict[CellKey, list[Difference]]) -> Iterable[Panel]:
     results = plot.results
-    keys = sorted(found, key=lambda k: (results.task_order(k.task), results.language_order(k.language), k))
-    for (task, metric), of_task in groupby(keys, key=lambda k: (k.task, k.metric)):
+
+    def place(key: CellKey) -> tuple[Any, ...]:
+        return results.task_order(key.task), key.metric, results.language_order(key.language), key
+
+    for (task, metric), of_task in groupby(sorted(found, key=place), key=lambda k: (k.task, k.metric)):
         yield Panel(task, metric, tuple(of_task))
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from mtft.errors import RunError
 from mtft.reporting import Results, answer, write_report
-from mtft.reporting.axes import axis_of
+from mtft.reporting.axes import axis_of, plot_of
+from mtft.reporting.forest import transfer_panels
 from mtft.reporting.headline import Judged, judge, tallies, tally
 from mtft.reporting.levels import CHANCE_EDGES, against_base, against_chance
 from mtft.reporting.markdown import escaped
@@ -174,6 +175,17 @@ def test_a_comparison_the_other_way_round_says_the_same(results: dict[str, Any])
         row["a"], row["b"] = row["b"], row["a"]
         row["difference"], row["low"], row["high"] = -row["difference"], -row["high"], -row["low"]
     assert judge(Results.parse(results)) == before
+
+
+def test_a_metric_of_a_task_has_one_panel_for_all_its_languages(results: dict[str, Any]) -> None:
+    """However many metrics the task has."""
+    for rows in (results["summary"], results["transfer"]):
+        rows += [{**row, "metric": "exact_match"} for row in rows if row["metric"] == "accuracy"]
+    found = Results.parse(results)
+    panels = transfer_panels(plot_of(found, Scales(found)))
+    drawn = {(row.task, row.metric) for row in found.transfer}
+    assert len(panels) == len(drawn)
+    assert {metric for _, metric in drawn} >= {"accuracy", "exact_match"}
 
 
 def test_fractions_are_shown_in_per_cent_and_chrf_as_it_is(results: dict[str, Any]) -> None:
