@@ -50,17 +50,23 @@ def describe(heat: HeatMap, row: Summary) -> str:
         f"{metric_name(row.metric)}",
         f"95 % interval {interval}" if interval else "",
         f"chance {show(row.metric, row.chance)}" if row.chance is not None else "",
-        "cannot be told apart from chance" if row.indistinguishable else "",
+        _told_apart(heat, row) if row.indistinguishable else "",
         f"{base.model} {show(row.metric, base.median)}" if base is not None else "",
         f"templates {scope}" if (scope := heat.scales.interval(row.metric, row.min, row.max)) else "",
         f"middle half of templates {quartiles}" if quartiles else "",
         f"{row.consistency:.0%} of prompt pairs agree" if row.consistency is not None else "",
         f"{whole(row.n)} scored, {whole(row.n_unscored)} unscored" if row.n is not None else "",
+        f"{whole(row.n_truncated)} prompts shortened" if row.n_truncated else "",
         _overlap(heat, row),
         SEEN.get(row.seen, words(row.seen)),
         "counts: beats every control" if counts(heat, row) else "",
     ]
     return "\n".join(line for line in lines if line)
+
+
+def _told_apart(heat: HeatMap, row: Summary) -> str:
+    least = f"; {heat.scales.show(row.metric, row.detectable)} could" if row.detectable is not None else ""
+    return f"cannot be told apart from chance{least}"
 
 
 def _overlap(heat: HeatMap, row: Summary) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mtft.reporting.heat import CHANCE, HeatMap, counts
 from mtft.reporting.levels import CHANCE_EDGES, GAIN_EDGES
 from mtft.reporting.markup import Html, el, join
-from mtft.reporting.wording import CONTAMINATED, HELD_OUT, MARKS
+from mtft.reporting.wording import CONTAMINATED, HELD_OUT, LESS_IS_BETTER, MARKS
 
 
 def legend(heat: HeatMap) -> Html:
@@ -29,6 +29,7 @@ def legend(heat: HeatMap) -> Html:
         el(
             "p",
             f"Colour: distance from {heat.zero}, {unit}. Neutral: the 95 % interval includes {heat.zero}. ",
+            "Of errors, fewer are above. " if any(row.metric in LESS_IS_BETTER for row in heat.rows) else "",
             "Outlined: held out of finetuning. " if any(row.held_out for row in heat.rows) else "",
             marks,
             el("span", el("b", "★"), " counts: beats every control") if star else None,

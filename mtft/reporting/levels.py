@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from mtft.reporting.records import Comparison, Summary
-from mtft.reporting.wording import Scales
+from mtft.reporting.wording import LESS_IS_BETTER, Scales
 
 CHANCE_EDGES = (0.05, 0.15, 0.30, 0.50, 0.75)
 """Shares of the way from chance to a perfect score where the levels 1 to 5 begin."""
@@ -30,7 +30,7 @@ def against_chance(row: Summary) -> int | None:
 def against_base(
     row: Summary, base: Summary | None, comparison: Comparison | None, scales: Scales
 ) -> int | None:
-    """The level of a gain over the base model in points; None where either was not scored.
+    """The level of a gain over the base model in points, of fewer errors too; None where either was not scored.
 
     Level 0 where the paired 95 % interval includes no difference.
     """
@@ -38,7 +38,8 @@ def against_base(
         return None
     if _undecided(comparison):
         return 0
-    return _signed_level(scales.points(row.metric, row.median - base.median), GAIN_EDGES)
+    gain = base.median - row.median if row.metric in LESS_IS_BETTER else row.median - base.median
+    return _signed_level(scales.points(row.metric, gain), GAIN_EDGES)
 
 
 def _undecided(comparison: Comparison | None) -> bool:

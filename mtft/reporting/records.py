@@ -67,7 +67,8 @@ class Summary(Keyed):
     """The median template of one model in one task and language, with its 95 % interval.
 
     `q1` and `q3` are quartiles over templates; `consistency` the share of prompt pairs with the same answer;
-    `indistinguishable` says that the interval includes chance.
+    `indistinguishable` says that the interval includes chance, `detectable` the smallest score that would not be;
+    `n_truncated` counts prompts that were too long and lost a part.
     """
 
     model: str = ""
@@ -86,6 +87,8 @@ class Summary(Keyed):
     n: float | None = None
     n_groups: float | None = None
     n_unscored: float | None = None
+    n_truncated: float | None = None
+    detectable: float | None = None
     chance: float | None = None
     majority: float | None = None
     seen: str = "seen"

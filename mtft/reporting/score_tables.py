@@ -22,7 +22,7 @@ from mtft.reporting.wording import NOTHING, Scales, metric_name, whole
 SCORE_COLUMNS = (
     *("task", "language", "config", "prompts in", "held out", "metric"),
     *("95 % interval", "gain over base", "worst–best template", "chance", "majority"),
-    *("templates", "prompts agree", "scored", "groups", "unscored"),
+    *("templates", "prompts agree", "scored", "groups", "unscored", "shortened"),
 )
 AGREE = " “Prompts agree” is the share of pairs of templates that get the same answer on an item."
 
@@ -41,7 +41,7 @@ def scores(results: Results, scales: Scales, *, primary: bool = True) -> Table:
         + (AGREE if any(s.consistency is not None for s in shown) else "")
     )
     made = plain_table("scores" if primary else "secondary", title, columns, rows, note)
-    made = trimmed(made, "chance", "majority", "prompts agree")
+    made = trimmed(made, "chance", "majority", "prompts agree", "shortened")
     if all(key.config in ("", key.language) for key in keys):
         made = without(made, "config")
     return made if results.base else without(made, "gain over base")
@@ -67,6 +67,7 @@ def _score_row(results: Results, scales: Scales, key: CellKey, names: Sequence[s
         Cell(whole(shown.n_templates), shown.n_templates),
         Cell(NOTHING if shown.consistency is None else f"{shown.consistency:.0%}", shown.consistency),
         *(Cell(whole(count), count) for count in (shown.n, shown.n_groups, shown.n_unscored)),
+        Cell(whole(shown.n_truncated) if shown.n_truncated else NOTHING, shown.n_truncated),
     )
 
 

@@ -72,6 +72,18 @@ def test_levels_against_base_follow_the_paired_interval() -> None:
     assert against_base(row, base, None, scales) == 3
     undecided = Comparison("t", low=-0.01, high=0.2)
     assert against_base(row, base, undecided, scales) == 0
+    more, fewer = cell(median=0.30, metric="slot_error"), cell(median=0.20, metric="slot_error")
+    assert (against_base(more, fewer, None, scales), against_base(fewer, more, None, scales)) == (-3, 3)
+
+
+def test_shortened_prompts_are_told_where_there_are_any(results: dict[str, Any], tmp_path: Path) -> None:
+    assert "shortened" not in write_report(results, tmp_path)[1].read_text(encoding="utf-8")
+    for row in results["summary"]:
+        row |= {"n_truncated": 7, "indistinguishable": True, "detectable": 0.625}
+    html, markdown = (path.read_text(encoding="utf-8") for path in write_report(results, tmp_path))
+    assert "| shortened |" in markdown
+    assert "7 prompts shortened" in html
+    assert "cannot be told apart from chance; 62.5 could" in html
 
 
 def test_controls_decide_where_they_were_run() -> None:
