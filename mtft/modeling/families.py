@@ -232,7 +232,7 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         """
         rows = max(1, tokens_at_once(self.shared.weight, self.config.d_model) // input_ids.shape[1])
         with torch.no_grad(), fast_linear():
-            parts = zip(input_ids.split(rows), attention_mask.split(rows), strict=True)
+            parts = zip(torch.split(input_ids, rows), torch.split(attention_mask, rows), strict=True)
             return torch.cat([self._encoded(ids, mask) for ids, mask in parts])
 
     def _encoded(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
