@@ -24,7 +24,7 @@ from mtft.reporting.wording import NOTHING, Scales, metric_name, whole, words
 FUNCTIONS = {
     "sum": "sum",
     "token": "per token",
-    "char": "per character",
+    "character": "per character",
     "byte": "per byte",
     "pmi": "against the prior",
 }
@@ -48,9 +48,18 @@ def _beside(results: Results, row: Keyed) -> float | None:
 
 def published(results: Results, scales: Scales) -> Table:
     """Published scores beside ours where they are comparable, and the reason where they are not."""
-    rows = [_published_row(results, scales, row) for row in _ordered(results, results.published)]
+    ordered = _ordered(results, results.published)
+    rows = [_published_row(results, scales, row) for row in ordered if row.comparable]
+    apart: dict[tuple[Any, ...], list[Published]] = {}
+    for row in ordered:
+        if not row.comparable:
+            apart.setdefault((row.key, row.template_statistic, row.reason, row.citation), []).append(row)
+    rows += [_apart_row(results, scales, of_cell) for of_cell in apart.values()]
     columns = (*PLACE, "metric", "published model", "over templates", "published", results.focus or "ours")
-    note = "Ours stands beside a published score only where dataset, config, split, items, metric and prompts match."
+    note = (
+        "Ours stands beside a published score only where dataset, config, split, items, metric and prompts match. Of "
+        "the others a line has all models: the lowest and the highest score."
+    )
     made = plain_table(
         "published", "Published scores", (*columns, "items", "comparable", "source"), rows, note
     )
@@ -71,6 +80,20 @@ def _published_row(results: Results, scales: Scales, row: Published) -> tuple[Ce
         why,
         Cell(row.citation),
     )
+
+
+def _apart_row(results: Results, scales: Scales, rows: Sequence[Published]) -> tuple[Cell, ...]:
+    """The published scores of one cell that cannot be compared, of all models together."""
+    first, values = rows[0], [row.value for row in rows if row.value is not None]
+    if len(rows) == 1 or not values:
+        return _published_row(results, scales, first)
+    made = list(_published_row(results, scales, first))
+    at = len(place_cells(results, first.key)) + 1
+    made[at] = Cell(f"{len(rows)} models")
+    made[at + 2] = Cell(
+        f"{scales.show(first.metric, min(values))} to {scales.show(first.metric, max(values))}", max(values)
+    )
+    return tuple(made)
 
 
 def contamination(results: Results, scales: Scales) -> Table:

@@ -15,6 +15,7 @@ import pytest
 from mtft.errors import RunError
 from mtft.reporting import Results, answer, write_report
 from mtft.reporting.axes import axis_of, plot_of
+from mtft.reporting.finding_tables import published
 from mtft.reporting.forest import transfer_panels
 from mtft.reporting.headline import Judged, judge, tallies, tally
 from mtft.reporting.levels import CHANCE_EDGES, against_base, against_chance
@@ -74,6 +75,18 @@ def test_levels_against_base_follow_the_paired_interval() -> None:
     assert against_base(row, base, undecided, scales) == 0
     more, fewer = cell(median=0.30, metric="slot_error"), cell(median=0.20, metric="slot_error")
     assert (against_base(more, fewer, None, scales), against_base(fewer, more, None, scales)) == (-3, 3)
+
+
+def test_published_scores_that_cannot_be_compared_share_a_line(results: dict[str, Any]) -> None:
+    row = next(r for r in results["published"] if r["comparable"])
+    apart = {**row, "comparable": False, "reason": "16 items here, 504 published"}
+    results["published"] = [row] + [{**apart, "model": f"m{n}", "value": n / 10} for n in range(3)]
+    found = Results.parse(results)
+    table = published(found, Scales(found))
+    shown = [[cell.text for cell in line] for line in table.rows]
+    assert len(shown) == 2
+    assert {"BLOOMZ-7.1B", "yes"} <= set(shown[0])
+    assert {"3 models", "0.0 to 20.0", "no: 16 items here, 504 published"} <= set(shown[1])
 
 
 def test_shortened_prompts_are_told_where_there_are_any(results: dict[str, Any], tmp_path: Path) -> None:
