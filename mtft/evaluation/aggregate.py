@@ -26,6 +26,7 @@ from mtft.statistics import (
     detectable_score,
     median_over_templates,
     percentile_interval,
+    replicate_error,
     resampling_weights,
     wilson_interval,
 )
@@ -151,12 +152,18 @@ class TemplateCell:
         """See `chance_level`."""
         return chance_level(self.metric, self.scored)
 
-    @property
-    def detectable(self) -> float | None:
+    def _error(self, resampling: Resampling) -> float:
+        if self.metric.is_mean:
+            return self.error
+        weights = resampling.weights(self.groups)
+        _, samples = median_over_templates(self.sums[:, None], weights, self.metric.value)
+        return replicate_error(self.value, samples, len(self.group_codes))
+
+    def detectable(self, resampling: Resampling) -> float | None:
         """The smallest score that this cell could tell apart from chance; None where it has no chance level."""
         if self.chance is None or not len(self.rows.ids):
             return None
-        return detectable_score(self.chance, self.value, self.error, len(self.group_codes))
+        return detectable_score(self.chance, self.value, self._error(resampling), len(self.group_codes))
 
     @cached_property
     def signature(self) -> str:

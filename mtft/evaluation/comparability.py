@@ -13,6 +13,7 @@ from typing import Any
 from mtft.evaluation.aggregate import Place
 from mtft.evaluation.averages import CellOf
 from mtft.evaluation.published import Figure, PublishedConfig, PublishedDataset, Reference, references
+from mtft.evaluation.score_functions import SUM
 from mtft.evaluation.summaries import SummaryCell
 
 
@@ -63,7 +64,9 @@ class _Cell:
         self.splits = {name.partition("/")[0] for cell in cells for name in cell.samples.distinct("id")}
         self.counts = {len(cell.rows.ids) for cell in cells}
         self.templates = {cell.template_id: cell.template for cell in cells if len(cell.rows.ids)}
-        self.shots = cell_of[place.task, place.config].shots
+        cell = cell_of[place.task, place.config]
+        self.shots, self.score_function = cell.shots, cell.score_function
+        self.protocol = cell.protocol or suite.get("protocol")
 
     def prompts(self, config: PublishedConfig) -> str:
         """`EN`; `MT` or `HT` where every template's name ends as xP3's do (`…_swmt`); else nothing."""
@@ -126,11 +129,12 @@ def _reasons(
         yield f"prompts of our own in {cell.place.prompt_language} here, {made} ones published"
     if figure.statistic != "single" and len(cell.templates) != reference.n_templates:
         yield f"{_count(len(cell.templates), 'prompt')} here, {reference.n_templates} published"
-    if cell.suite.get("protocol") not in reference.protocols:
+    if cell.protocol not in reference.protocols:
         yield (
-            f"scored under protocol {cell.suite.get('protocol') or 'unknown'} here, "
-            f"{' and '.join(reference.protocols)} published"
+            f"scored under protocol {cell.protocol or 'unknown'} here, {' and '.join(reference.protocols)} published"
         )
+    if cell.place.metric == "accuracy" and cell.score_function != SUM:
+        yield f"choices ranked by {_words(cell.score_function)} here, by sum published"
     if cell.shots:
         yield f"{_count(cell.shots, 'shot')} here, none published"
 

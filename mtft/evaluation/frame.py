@@ -159,8 +159,9 @@ def _long(table: pa.Table, run: str, wanted: Sequence[str]) -> pa.Table:
 
 def _column(table: pa.Table, name: str) -> Any:
     if name not in table.column_names:
-        value = pa.repeat(_ABSENT.get(name), table.num_rows)
-        return value.cast(pa.int32()) if name == "step" else _coded(value)
+        value = pa.nulls(table.num_rows) if name not in _ABSENT else pa.repeat(_ABSENT[name], table.num_rows)
+        kind = SCHEMA.field(name).type
+        return _coded(value) if pa.types.is_dictionary(kind) else value.cast(kind)
     kind = SCHEMA.field(name).type
     column = table.column(name)
     return _coded(column) if pa.types.is_dictionary(kind) else column

@@ -87,7 +87,7 @@ class GenericScorer:
 
     def _agrees(self, batch: Sequence[RankIds]) -> bool:
         """Whether sharing works for this model: items of the batch score as they do naively."""
-        some = list(batch) if len(batch) <= _CHECKED else [*batch[: _CHECKED // 2], *batch[-_CHECKED // 2 :]]
+        some = [*_some(batch), _probe(batch)]
         try:
             found = torch.tensor([value for row in self._scores(some) for value in row], dtype=torch.float64)
         except torch.OutOfMemoryError:
@@ -195,3 +195,18 @@ def _sums(logits: Tensor, tokens: Sequence[_Token], n_choices: int) -> Tensor:
         rows = logits[places].float()
         total.index_add_(0, owners, (rows.gather(1, ids[:, None])[:, 0] - rows.logsumexp(dim=-1)).double())
     return total
+
+
+def _some(batch: Sequence[RankIds]) -> list[RankIds]:
+    return list(batch) if len(batch) < _CHECKED else [*batch[: _CHECKED // 2], batch[-1]]
+
+
+def _probe(batch: Sequence[RankIds]) -> RankIds:
+    """A shorter prompt, so that rows are padded, and a choice of several tokens, so that the cache is used.
+
+    Batches come longest first: without it the first one, of equal lengths or of choices of one token, would vouch for
+    what later ones do otherwise.
+    """
+    least = min(batch, key=lambda item: len(item.inputs))
+    longer = least.choices[0] + least.choices[0][:1]
+    return RankIds("probe", least.inputs[len(least.inputs) // 2 :], (*least.choices, longer))

@@ -34,7 +34,7 @@ def slug(text: str) -> str:
 def write_rows(stem: Path, rows: Sequence[Row]) -> Path:
     """Where a task's rows stand now: JSON Lines, or Parquet where a reader of JSON would change their texts."""
     stem.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    lines = [_line(row) for row in rows]
     if texts_stay_texts(lines[0]):
         path = stem.with_name(f"{stem.name}.jsonl")
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -42,6 +42,12 @@ def write_rows(stem: Path, rows: Sequence[Row]) -> Path:
         path = stem.with_name(f"{stem.name}.parquet")
         pq.write_table(pa.Table.from_pylist(list(rows)), path)
     return path
+
+
+def _line(row: Row) -> str:
+    """A row as JSON; half a character, which no file can hold, is written as its code."""
+    text = json.dumps(row, ensure_ascii=False)
+    return text if text.encode("utf-8", "ignore").decode() == text else json.dumps(row)
 
 
 def texts_stay_texts(line: str) -> bool:

@@ -102,6 +102,15 @@ class _Finite(LogitsProcessor):  # type: ignore[misc]
         return scores
 
 
+# What a model's own configuration may say of generation, and plain greedy decoding has not.
+_PLAIN: dict[str, Any] = {
+    "repetition_penalty": 1.0,
+    "encoder_repetition_penalty": 1.0,
+    "no_repeat_ngram_size": 0,
+    "encoder_no_repeat_ngram_size": 0,
+}
+
+
 def naive_generation(model: Any, items: Sequence[GenerationIds], pad: int, eos: int) -> list[TokenIds | None]:
     """Greedy continuations through the library's `generate`, one at a time; without the end token.
 
@@ -124,6 +133,7 @@ def naive_generation(model: Any, items: Sequence[GenerationIds], pad: int, eos: 
                 eos_token_id=eos,
                 pad_token_id=pad,
                 logits_processor=LogitsProcessorList([watch]),
+                **_PLAIN,
             )[0]
             .tolist()
         )

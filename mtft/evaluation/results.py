@@ -93,7 +93,7 @@ class EvaluationResults:
             other,
             samples=_joined(self.samples, other.samples, newer),
             models=(*(m for m in self.models if m.name not in newer), *other.models),
-            cells=tuple(dict.fromkeys((*other.cells, *self.cells))),
+            cells=tuple({(c.task, c.config): c for c in (*self.cells, *other.cells)}.values()),
             extras={**self.extras, **other.extras},
         )
 
@@ -167,23 +167,32 @@ class EvaluationResults:
         path = folder / RESULTS
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError("Results must be a readable JSON file.", found=error, where=path) from error
-        if content.get("schema") != SCHEMA or "eval_cells" not in content:
-            raise RunError(f"Results must be of schema {SCHEMA}.", found=content.get("schema"), where=path)
+        if not isinstance(content, dict) or content.get("schema") != SCHEMA or "eval_cells" not in content:
+            found = content.get("schema") if isinstance(content, dict) else type(content).__name__
+            raise RunError(f"Results must be of schema {SCHEMA}.", found=found, where=path)
         own = {
             "schema", "title", "created", "suite", "models", "languages", "tasks", "cells", "summary",
             "averages", "comparisons", "transfer", "transfer_tasks", "unscored", "eval_cells", "published", "shots",
             "slices", "lengths", "score_functions", "contamination",
         }  # fmt: skip
-        return cls(
-            samples=SampleColumns(read_table(folder / SAMPLES, prompts=prompts)).all(),
-            models=tuple(ModelInfo(**model) for model in content["models"]),
-            cells=tuple(_cell(row) for row in content["eval_cells"]),
-            suite=content["suite"],
-            title=content["title"],
-            extras={k: v for k, v in content.items() if k not in own},
-        )
+        samples = SampleColumns(read_table(folder / SAMPLES, prompts=prompts)).all()
+        try:
+            return cls(
+                samples=samples,
+                models=tuple(ModelInfo(**model) for model in content["models"]),
+                cells=tuple(_cell(row) for row in content["eval_cells"]),
+                suite=dict(content["suite"]),
+                title=str(content["title"]),
+                extras={k: v for k, v in content.items() if k not in own},
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(
+                "Results must be as an evaluation of this version, or an earlier one, wrote them.",
+                found=repr(error),
+                where=path,
+            ) from error
 
 
 def examples_fingerprint(examples: Iterable[EvalExample]) -> str:
@@ -266,7 +275,7 @@ def _cell_row(cell: TemplateCell, resampling: Resampling) -> dict[str, Any]:
         "n_truncated": cell.n_truncated,
         "chance": cell.chance,
         "indistinguishable": None if cell.chance is None or not low <= high else low <= cell.chance <= high,
-        "detectable": cell.detectable,
+        "detectable": cell.detectable(resampling),
         "signature": cell.signature,
     }
 

@@ -351,7 +351,25 @@ class Suite:
                 for cell in cells
             ]
         self._refuse_two_protocols(asked)
+        self._refuse_twice(asked)
         return asked
+
+    def _refuse_twice(self, asked: list[Asked]) -> None:
+        """Examples of two entries would fall into one cell, whatever sets them apart."""
+        settings: dict[str, tuple[Any, ...]] = {}
+        prompts: set[tuple[str, str]] = set()
+        for each in asked:
+            key = each.task.key
+            own = {(key, template.id if template is not None else "") for template in each.templates}
+            wanted = (each.metrics, each.max_items, each.shots, each.answering, each.splits)
+            if own & prompts or settings.setdefault(key, wanted) != wanted:
+                raise SuiteError(
+                    "A language of a task must be asked for once, or with other templates under the same settings.",
+                    found=f"{key} twice",
+                    where=self.path,
+                    remedy="Write a suite for each setting.",
+                )
+            prompts |= own
 
     def _refuse_two_protocols(self, asked: list[Asked]) -> None:
         """A cell has one score, so one protocol."""

@@ -75,7 +75,7 @@ class OverlapIndex:
             self.fingerprint, self.name = str(content["fingerprint"]), str(content["name"])
             self.rule = OverlapRule(**content["rule"])
             self.counts = {name: int(content["counts"][name]) for name in SECTIONS}
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise _refusal(path, error) from error
         whole = HEADER + 8 * sum(self.counts.values()) + DIGEST
         if min(self.counts.values()) < 0 or size != whole:

@@ -35,9 +35,9 @@ def _log_partition(hidden: Tensor, weight: Tensor) -> Tensor:
     the vocabulary's parts are added up in logarithms.
     """
     words = max(64, _NUMBERS.get(hidden.device.type, _NUMBERS["cuda"]) // max(1, len(hidden)))
-    return torch.stack([_log_sum(F.linear(hidden, part)) for part in torch.split(weight, words)]).logsumexp(
-        dim=0
-    )
+    states = hidden.float()  # logits rounded to half precision would not fit those of the tokens
+    parts = [_log_sum(F.linear(states, part.float())) for part in torch.split(weight, words)]
+    return torch.stack(parts).logsumexp(dim=0)
 
 
 def _log_sum(logits: Tensor) -> Tensor:

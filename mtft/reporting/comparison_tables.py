@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mtft.reporting.headline import tallies
+from mtft.reporting.levels import gained
 from mtft.reporting.records import Comparison
 from mtft.reporting.results import Results, reversed_comparison
 from mtft.reporting.tables import PLACE, Cell, Table, key_order, place_cells, plain_table, score_cell, trimmed
@@ -62,8 +63,8 @@ def decided(row: Comparison) -> bool:
 def score(results: Results, a: str, b: str) -> Score:
     """The count of cells that either model wins."""
     rows = rows_of(results, a, b)
-    won = sum(decided(row) and (row.difference or 0) > 0 for row in rows)
-    lost = sum(decided(row) and (row.difference or 0) < 0 for row in rows)
+    won = sum(decided(row) and gained(row) > 0 for row in rows)
+    lost = sum(decided(row) and gained(row) < 0 for row in rows)
     return Score(a, b, won, lost, len(rows) - won - lost)
 
 
@@ -83,7 +84,7 @@ def comparisons(results: Results, scales: Scales, a: str, b: str) -> Table:
 
 def _row(results: Results, scales: Scales, row: Comparison) -> tuple[Cell, ...]:
     sides = [results.at(name, row.key) for name in (row.b, row.a)]
-    tone = ("good" if (row.difference or 0) > 0 else "bad") if decided(row) else ""
+    tone = ("good" if gained(row) > 0 else "bad") if decided(row) else ""
     interval = f"{scales.signed(row.metric, row.low)} to {scales.signed(row.metric, row.high)}"
     known = row.low is not None and row.high is not None
     return (

@@ -19,11 +19,15 @@ Points = Sequence[tuple[float, float]]
 
 
 def curve_of(results: Results) -> tuple[CurvePoint, ...]:
-    """The given curve, else one from the scores where models of at least three steps were scored."""
+    """The given curve, else one from the scores where one model was scored at three steps of its way or more."""
     if results.curve:
         return results.curve
-    steps = {model.name: model.step for model in results.models if model.step is not None}
-    if len(set(steps.values())) < 3:
+    stepped = [model for model in results.models if model.step is not None]
+    steps = {model.name: model.step for model in stepped}
+    one_way = len({model.family for model in stepped if model.family}) < 2 and len(
+        set(steps.values())
+    ) == len(steps)
+    if len(steps) < 3 or not one_way:
         return ()
     return tuple(
         CurvePoint(**s.key._asdict(), model="", step=steps[s.model], value=s.median, low=s.low, high=s.high)

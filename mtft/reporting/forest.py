@@ -22,6 +22,7 @@ from mtft.reporting.axes import (
     task_frame,
     upright,
 )
+from mtft.reporting.levels import gained
 from mtft.reporting.markup import Html
 from mtft.reporting.records import CellKey, Length, Transfer
 
@@ -122,7 +123,7 @@ def comparison_panels(plot: Plot) -> list[tuple[int, Html]]:
         if each is not None and each.difference is not None:
             value, low, high = plot.points(key.metric, each.difference, each.low, each.high)
             words = plot.scales.signed(key.metric, each.difference)
-            kind = "before" if _undecided(low, high) else "after" if (value or 0) > 0 else "worse"
+            kind = "before" if _undecided(low, high) else "after" if gained(each) > 0 else "worse"
             found[key] = [Difference(each.a, value, low, high, words, kind)]
     return _drawn(Forest(plot, _axis_of(found), 0.0, "Paired differences"), found)
 

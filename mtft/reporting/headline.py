@@ -166,7 +166,8 @@ def sentence(results: Results) -> str:
         return f"{plural(total.cells, 'held-out cell')} had nothing to be compared with."
     won, measured = total.generalise
     verb = "generalises" if measured == 1 else "generalise"
-    return f"{won:,} of {plural(measured, 'held-out cell')} {verb}: {_listed(parts)}."
+    left = f"; {total.cells - measured:,} could not be measured" if total.cells > measured else ""
+    return f"{won:,} of {plural(measured, 'held-out cell')} {verb}: {_listed(parts)}{left}."
 
 
 def _above_chance(results: Results) -> str:

@@ -75,6 +75,9 @@ def join_runs(runs: Sequence[RunResults]) -> Joined:
     same = all(_cells(results) == cells for results in parsed)
     names, repeated = _names(runs, parsed, cells)
     content = _facts(runs, parsed, cells)
+    content["unscored"] = [
+        row for at, run in enumerate(runs) for row in _rows(run, "unscored", names[at], repeated[at])
+    ]
     for kind in ("summary", "cells", "comparisons", "transfer", "lengths", "score_functions"):
         rows = [row for at, run in enumerate(runs) for row in _rows(run, kind, names[at], repeated[at])]
         content[kind] = [row for row in rows if _inside(row, cells)]
@@ -147,6 +150,12 @@ def _inside(row: Row, cells: Iterable[CellKey]) -> bool:
     return any(all(getattr(key, name) == value for name, value in given.items()) for key in cells)
 
 
+def _agreed(suites: Sequence[Row]) -> dict[str, Any]:
+    """What all suites say alike."""
+    first = suites[0]
+    return {k: v for k, v in first.items() if all(k in suite and suite[k] == v for suite in suites)}
+
+
 def _facts(runs: Sequence[RunResults], parsed: Sequence[Results], cells: Iterable[CellKey]) -> dict[str, Any]:
     """Title, suite, languages, tasks, and where everything comes from; the last run's status of languages counts."""
     suites = [dict(results.suite) for results in parsed]
@@ -156,11 +165,10 @@ def _facts(runs: Sequence[RunResults], parsed: Sequence[Results], cells: Iterabl
         "schema": SCHEMA,
         "title": " against ".join(run.name for run in reversed(runs)),
         "created": max(results.created for results in parsed),
-        "suite": suites[0] if same else {"name": name},
+        "suite": suites[0] if same else {**_agreed(suites), "name": name},
         "languages": {code: facts for results in parsed for code, facts in results.languages.items()},
         "tasks": {task: facts for results in parsed for task, facts in results.tasks.items()},
         "problems": {run.name: r.problems for run, r in zip(runs, parsed, strict=True) if r.problems},
-        "unscored": [row for run in runs for row in run.content.get("unscored") or []],
         "runs": [
             {
                 "run": run.name,
@@ -168,6 +176,7 @@ def _facts(runs: Sequence[RunResults], parsed: Sequence[Results], cells: Iterabl
                 "model": results.focus,
                 "suite": results.suite.get("name"),
                 "protocol": results.suite.get("protocol"),
+                "ranked by": results.suite.get("score_function") or "sum",
                 "cells": len(_cells(results)),
                 "shared": len(set(cells)),
                 "made": results.created,

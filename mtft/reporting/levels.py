@@ -42,6 +42,12 @@ def against_base(
     return _signed_level(scales.points(row.metric, gain), GAIN_EDGES)
 
 
+def gained(row: Comparison) -> float:
+    """The difference, above zero where the first model is better: of errors, where it makes fewer."""
+    difference = row.difference or 0.0
+    return -difference if row.metric in LESS_IS_BETTER else difference
+
+
 def _undecided(comparison: Comparison | None) -> bool:
     if comparison is None or comparison.low is None or comparison.high is None:
         return False

@@ -14,7 +14,7 @@ from mtft.reporting.results import Results
 from mtft.reporting.score_tables import signatures
 from mtft.reporting.shots import shots_fact
 from mtft.reporting.tables import Table
-from mtft.reporting.wording import Scales
+from mtft.reporting.wording import Scales, items_per_cell
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 
@@ -51,11 +51,10 @@ def _comparison(results: Results) -> list[str]:
 
 def _facts(results: Results) -> str:
     suite = results.suite
-    limit = suite.get("max_items_per_cell")
     facts = {
         "Suite": suite.get("name"),
         "Protocol": suite.get("protocol"),
-        "Items per cell": f"at most {limit}" if limit is not None else "all",
+        "Items per cell": items_per_cell(results.suite),
         "Shots": shots_fact(results),
         "Made": results.created,
         "Models": ", ".join(m.name + (f" ({m.path})" if m.path else "") for m in results.models),

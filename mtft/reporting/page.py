@@ -15,6 +15,7 @@ from mtft.reporting.results import Results
 from mtft.reporting.samples import Samples
 from mtft.reporting.sections import sections
 from mtft.reporting.shots import shots_fact
+from mtft.reporting.wording import items_per_cell
 
 STYLES = ("report.css", "explore.css")
 SCRIPTS = ("report.js", "explore.js", "drilldown.js")
@@ -73,11 +74,10 @@ def _navigation(made: Sequence[Html]) -> Html:
 
 def _masthead(results: Results) -> Html:
     suite = results.suite
-    limit = suite.get("max_items_per_cell")
     facts = {
         "suite": suite.get("name"),
         "protocol": suite.get("protocol"),
-        "items per cell": f"at most {limit:,}" if isinstance(limit, int) else "all",
+        "items per cell": items_per_cell(results.suite),
         "shots": shots_fact(results),
         "made": results.created,
     }

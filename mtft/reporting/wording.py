@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mtft.reporting.results import Results
 
@@ -177,3 +178,11 @@ def _values(results: Results) -> Iterable[tuple[str, float]]:
         value: float | None = getattr(each, "value", None)
         if value is not None:
             yield each.metric, value
+
+
+def items_per_cell(suite: Mapping[str, Any]) -> str:
+    """`at most 100` or `all`; empty where runs with different caps stand in one report."""
+    if "max_items_per_cell" not in suite and "fingerprint" not in suite and "protocol" not in suite:
+        return ""
+    limit = suite.get("max_items_per_cell")
+    return f"at most {limit:,}" if isinstance(limit, int) else "all"

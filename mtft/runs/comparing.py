@@ -36,7 +36,7 @@ def recomputed(place: Path) -> ReportInput:
         RunError: There are no results or examples, or they cannot be read.
     """
     path = find_results(place)
-    content = EvaluationResults.load(path.parent).as_dict()
+    content = EvaluationResults.load(path.parent, prompts=False).as_dict()
     return ReportInput(with_curve(content, path), (SampleFile(path.parent / SAMPLES),))
 
 
@@ -63,7 +63,7 @@ def read_runs(places: Sequence[Path]) -> ReportInput:
 
 def _statistics(runs: Sequence[RunResults], joined: Joined) -> dict[str, Any]:
     """Averages and paired comparisons over the shared cells, from the runs' scored examples."""
-    loaded = [EvaluationResults.load(run.path.parent) for run in runs]
+    loaded = [EvaluationResults.load(run.path.parent, prompts=False) for run in runs]
     parts = [
         _renamed(each, joined.names[at], joined.repeated[at], joined.cells) for at, each in enumerate(loaded)
     ]
@@ -74,7 +74,19 @@ def _statistics(runs: Sequence[RunResults], joined: Joined) -> dict[str, Any]:
         extras={},
     )
     found = together.as_dict()
+    if not _alike(loaded):  # what one run trains on, another holds out: only all cells are the same cells
+        found["averages"] = [row for row in found["averages"] if row["group"] == "all"]
     return {name: found[name] for name in ("averages", "comparisons")}
+
+
+def _alike(loaded: Sequence[EvaluationResults]) -> bool:
+    known: dict[tuple[str, str], tuple[str, str, bool]] = {}
+    return all(
+        known.setdefault((c.task, c.config), said) == said
+        for each in loaded
+        for c in each.cells
+        for said in [(c.seen, c.language_status, c.cluster_trained)]
+    )
 
 
 def _renamed(

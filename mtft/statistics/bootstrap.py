@@ -34,7 +34,10 @@ def resampling_weights(n_clusters: int, n_resamples: int = 1000, *, seed: int = 
     Computer Methods and Programs in Biomedicine 83.
     """
     generator = np.random.default_rng(seed)
-    return generator.poisson(1.0, size=(n_resamples, n_clusters)).astype(np.uint8)
+    drawn = np.empty((n_resamples, n_clusters), dtype=np.uint8)
+    for row in drawn:  # numbers are drawn as int64: line by line they take an eighth, and are the same
+        row[:] = generator.poisson(1.0, size=n_clusters)
+    return drawn
 
 
 def replicates(sums: FloatArray, weights: NDArray[np.uint8], statistic: Statistic = ratio) -> FloatArray:

@@ -38,7 +38,9 @@ def difference_interval(
         low, high = (2 * limits.low - 1) * top, (2 * limits.high - 1) * top
     else:
         half = student_quantile(n_clusters, level) * error
-        low, high = max(-top, difference - half), min(top, difference + half)
+        low, high = difference - half, difference + half
+        if abs(difference) <= top:  # error rates and scores above chance may lie outside
+            low, high = max(-top, low), min(top, high)
     return Interval(difference, min(low, difference), max(high, difference))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,8 @@ from mtft.runs import validation as validation_module
 from mtft.runs.validation import copy_model, random_states_kept
 from mtft.runs.validation_record import ValidationRecord
 from mtft.training import MultitaskTrainer
-from tests.runs.test_processes import launched
+from tests.launching import launched
+from tests.runs.test_processes import LAUNCHERS
 
 MIXTURE = """
 name: pocket
@@ -326,7 +328,9 @@ def test_two_processes_validate_what_they_saved(launcher: str, made: Made, tmp_p
         "--output_dir",
         str(tmp_path / "run"),
     ]
-    launched(launcher, builtin_folder("recipes") / "xp3_mt5.py", [*flags, *own, *best], tmp_path)
+    script = builtin_folder("recipes") / "xp3_mt5.py"
+    extensions = Path(os.environ.get("MTFT_TORCH_EXTENSIONS", tmp_path.parent / "extensions"))
+    launched([*LAUNCHERS[launcher], script, *flags, *own, *best], timeout=500, extensions=extensions)
     found = json.loads((tmp_path / "run" / "validation.json").read_text(encoding="utf-8"))
     summary = json.loads((tmp_path / "run" / "training.json").read_text(encoding="utf-8"))
     assert [line["step"] for line in summary["validation"]] == [int(step) for step in found["scores"]]

@@ -99,6 +99,7 @@ def mean_of(score: str) -> Callable[[Sequence[Sample]], Rows]:
 
     def rows(samples: Sequence[Sample]) -> Rows:
         found = SampleRows.of(samples)
+        found = found.take(np.isfinite(found.score(score)))  # older samples lack later scores
         return per_row(found, np.stack([found.score(score), np.ones(len(found))], axis=1), 2)
 
     return rows
