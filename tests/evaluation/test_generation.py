@@ -229,3 +229,13 @@ def test_the_packed_encoder_gives_the_librarys_states() -> None:
     torch.testing.assert_close(own.encode(ids, mask), expected, rtol=1e-4, atol=1e-4)
     longer = ids.repeat(400, 1), mask.repeat(400, 1)  # more than goes through the body together
     torch.testing.assert_close(own.encode(*longer), expected.repeat(400, 1, 1), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["bloom", "mt5"])
+def test_what_a_model_says_of_generation_changes_no_greedy_text(family: str) -> None:
+    tiny = make(family)
+    items = [GenerationIds("a", (50, 60, 70), 8)]
+    plain = naive_generation(tiny.model, items, 0, tiny.tokenizer.eos_token_id)
+    tiny.model.generation_config.repetition_penalty = 5.0
+    tiny.model.generation_config.no_repeat_ngram_size = 1
+    assert naive_generation(tiny.model, items, 0, tiny.tokenizer.eos_token_id) == plain

@@ -16,6 +16,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     BartConfig,
+    BartForCausalLM,
     BartForConditionalGeneration,
     GPT2Config,
     GPT2LMHeadModel,
@@ -178,6 +179,33 @@ def test_a_model_whose_shared_scores_differ_is_scored_naively(
     with caplog.at_level(logging.WARNING):
         assert_naive(made(gpt2), items())
     assert "scores differ by" in caplog.text
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_first_batch_that_shows_nothing_vouches_for_nothing(several: bool) -> None:
+    """Equal lengths and choices of one token go well with models that shorter prompts, or a cache, lead astray."""
+    sizes = {"encoder_layers": 1, "decoder_layers": 2, "encoder_ffn_dim": 48, "decoder_ffn_dim": 48}
+    heads = {"encoder_attention_heads": 4, "decoder_attention_heads": 4}
+    config = BartConfig(
+        **COMMON, d_model=32, max_position_embeddings=96, **sizes, **heads, is_encoder_decoder=False
+    )
+    config.is_decoder = True
+    model = BartForCausalLM(config).eval()
+    random.seed(0)
+    choices = ((7, 9, 11) if several else (7,), (9,))
+    first, later = (
+        [
+            RankIds(f"{n}", tuple(random.randrange(5, 300) for _ in range(size)), ends)
+            for n, size in enumerate(of)
+        ]
+        for of, ends in (([40] * 4, ((7,), (9,))), ([5, 14, 23, 32], choices))
+    )
+    engine = LikelihoodEngine(model, 0)
+    with torch.inference_mode():
+        for batch in (first, later):
+            expected = naive_loglikelihoods(model, batch, 0)
+            for found, wanted in zip(engine.score(batch), expected, strict=True):
+                assert found == pytest.approx(wanted, abs=1e-4)
 
 
 def test_left_padding_by_hand() -> None:

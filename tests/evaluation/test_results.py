@@ -175,6 +175,15 @@ def test_merging_replaces_a_model_and_refuses_another_suite() -> None:
 def test_a_damaged_file_is_a_message(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="readable JSON"):
         EvaluationResults.load(tmp_path)
+    results().save(tmp_path)
+    good = json.loads((tmp_path / "results.json").read_text())
+    for bad in ([], {**good, "models": [3]}, {**good, "models": [{"later": 1}]}, {**good, "suite": 3}):
+        (tmp_path / "results.json").write_text(json.dumps(bad))
+        with pytest.raises(RunError):
+            EvaluationResults.load(tmp_path)
+    (tmp_path / "results.json").write_bytes(b'"\xff"')
+    with pytest.raises(RunError, match="readable JSON"):
+        EvaluationResults.load(tmp_path)
 
 
 def test_a_held_out_cell_counts_when_it_beats_everything(both: dict[str, Any]) -> None:

@@ -211,6 +211,21 @@ def test_a_cell_that_selected_the_models_checkpoint_is_not_reported(
         suite.examples(index, collection, Sources(), Problems(), trained=trained)
 
 
+@pytest.mark.parametrize(
+    "twice",
+    [
+        "[mini_xp3/nli, mini_xp3/nli]",
+        "[mini_xp3/nli, {task: mini_xp3/nli, languages: [en], max_items_per_cell: 3}]",
+    ],
+)
+def test_a_cell_is_asked_for_once(
+    twice: str, tmp_path: Path, index: CardIndex, collection: TemplateCollection
+) -> None:
+    suite = Suite.load(written(tmp_path, f"name: a\ntasks: {twice}\n"))
+    with pytest.raises(SuiteError, match="asked for once"):
+        suite.asked(index, collection)
+
+
 OWN_CARD = """dataset: own
 cluster: sentiment
 source: {kind: local, path: "rows.jsonl"}

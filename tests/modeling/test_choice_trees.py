@@ -249,6 +249,9 @@ def test_bfloat16_is_summed_in_float32() -> None:
     found = edge_log_probs(hidden, weight, nodes, tokens)
     assert found.dtype == torch.float32
     assert float((found - right).abs().max()) < 0.02
+    # Of large logits, too: rounded before they are summed they would leave log-probabilities above 0.
+    sharp = edge_log_probs(hidden * 32, weight, nodes, (hidden.double() @ weight.double().T).argmax(-1))
+    assert float(sharp.max()) <= 1e-3
 
 
 def test_linear_by_one_dnn() -> None:

@@ -15,6 +15,8 @@ import pytest
 from mtft.errors import RunError
 from mtft.reporting import Results, answer, write_report
 from mtft.reporting.axes import axis_of, plot_of
+from mtft.reporting.comparison_tables import score
+from mtft.reporting.curves import curve_of
 from mtft.reporting.finding_tables import published
 from mtft.reporting.forest import transfer_panels
 from mtft.reporting.headline import Judged, judge, tallies, tally
@@ -200,6 +202,29 @@ def test_a_comparison_the_other_way_round_says_the_same(results: dict[str, Any])
         row["a"], row["b"] = row["b"], row["a"]
         row["difference"], row["low"], row["high"] = -row["difference"], -row["high"], -row["low"]
     assert judge(Results.parse(results)) == before
+
+
+def test_fewer_errors_win_a_comparison(results: dict[str, Any]) -> None:
+    before = score(Results.parse(results), "finetuned", "base")
+    for row in (*results["summary"], *results["comparisons"]):
+        if row["metric"] == "accuracy":
+            row["metric"] = "slot_error"
+    after = score(Results.parse(results), "finetuned", "base")
+    assert before.a_wins > before.b_wins
+    assert after.a_wins < after.b_wins
+
+
+def test_models_of_two_families_make_no_curve(results: dict[str, Any]) -> None:
+    results.pop("curve", None)
+    results["models"] = [
+        {"name": name, "step": step, "family": "bloom"}
+        for step, name in enumerate(("base", "finetuned", "more"))
+    ]
+    assert curve_of(Results.parse(results))
+    results["models"][2]["family"] = "mt5"
+    assert not curve_of(Results.parse(results))
+    results["models"][2] |= {"family": "bloom", "step": 0}
+    assert not curve_of(Results.parse(results))
 
 
 def test_a_metric_of_a_task_has_one_panel_for_all_its_languages(results: dict[str, Any]) -> None:
