@@ -25,6 +25,7 @@ from mtft.evaluation.protocols import (
     note_precision,
 )
 from mtft.evaluation.requests import GenerationRequest, RankRequest
+from mtft.evaluation.rooms import prompt_rooms
 from mtft.evaluation.runner import EngineSettings, Job, Progress, Runner
 from mtft.evaluation.score_function_rows import ranked_by
 from mtft.evaluation.score_functions import score_values
@@ -91,7 +92,8 @@ def _under(
     protocol = encoder.protocol
     note_precision(protocol, str(getattr(unwrapped(model), "dtype", "")).removeprefix("torch."))
     limit = input_limit(protocol, settings.max_input_tokens, unwrapped(model), encoder.tokenizer)
-    jobs = _jobs(examples, fitted_prompts(examples, encoder, limit))
+    rooms = prompt_rooms(examples, encoder, model, limit)
+    jobs = _jobs(examples, fitted_prompts(examples, encoder, rooms))
     with scoring_mode(model):
         runner = Runner(model, encoder, settings, limit, progress, generator)
         answers = runner.run(

@@ -184,8 +184,10 @@ class Prompt(NamedTuple):
     cut_tokens: int = 0
 
 
-def fitted_prompts(examples: Sequence[EvalExample], encoder: ProtocolEncoder, limit: int) -> list[Prompt]:
-    """The prompt of every example; shots are left out from the far end until it has at most `limit` tokens.
+def fitted_prompts(
+    examples: Sequence[EvalExample], encoder: ProtocolEncoder, rooms: Sequence[int]
+) -> list[Prompt]:
+    """The prompt of every example; shots are left out from the far end until there is room for it.
 
     Without shots a prompt is its inputs; one that is too long loses the beginning of the column that its card
     names, or stays as it is where that does not do. Under `lm_eval` nothing is left out: what is too long
@@ -193,11 +195,14 @@ def fitted_prompts(examples: Sequence[EvalExample], encoder: ProtocolEncoder, li
     """
     if encoder.protocol.as_harness:
         return [Prompt(whole_prompt(example), len(example.shots)) for example in examples]
-    return shortened(_with_shots(examples, encoder, limit), examples, encoder, limit)
+    return shortened(_with_shots(examples, encoder, rooms), examples, encoder, rooms)
 
 
 def shortened(
-    prompts: Sequence[Prompt], examples: Sequence[EvalExample], encoder: ProtocolEncoder, limit: int
+    prompts: Sequence[Prompt],
+    examples: Sequence[EvalExample],
+    encoder: ProtocolEncoder,
+    rooms: Sequence[int],
 ) -> list[Prompt]:
     """The prompts, those that are too long without the beginning of the column that may be shortened."""
     made = list(prompts)
@@ -207,19 +212,21 @@ def shortened(
         return len(encoder.inputs([text])[0])
 
     for number, ids in zip(able, encoder.inputs([prompts[n].text for n in able]), strict=True):
-        if len(ids) > limit and (how := examples[number].shortening):
-            left = how.fitted(limit, count)
+        if len(ids) > rooms[number] and (how := examples[number].shortening):
+            left = how.fitted(rooms[number], count)
             if left is not None:
                 made[number] = prompts[number]._replace(text=left, cut_tokens=len(ids) - count(left))
     return made
 
 
-def _with_shots(examples: Sequence[EvalExample], encoder: ProtocolEncoder, limit: int) -> list[Prompt]:
+def _with_shots(
+    examples: Sequence[EvalExample], encoder: ProtocolEncoder, rooms: Sequence[int]
+) -> list[Prompt]:
     kept = [len(example.shots) for example in examples]
     open_ = [number for number, count in enumerate(kept) if count]
     while open_:
         ids = encoder.inputs([_text(examples[number], kept[number]) for number in open_])
-        too_long = [number for number, each in zip(open_, ids, strict=True) if len(each) > limit]
+        too_long = [number for number, each in zip(open_, ids, strict=True) if len(each) > rooms[number]]
         for number in too_long:
             kept[number] -= 1
         open_ = [number for number in too_long if kept[number]]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from mtft.evaluation import (
     EngineSettings,
@@ -19,7 +23,8 @@ from mtft.evaluation import (
 from mtft.evaluation.protocols import find_protocol, note_precision
 from mtft.evaluation.sample_table import read_samples, write_samples
 from tests.evaluation import small_world
-from tests.evaluation.conftest import Tiny
+from tests.evaluation.conftest import Tiny, make
+from tests.evaluation.one_task import generated, ranked
 from tests.evaluation.small_world import SmallWorld, template
 
 ASK, TELL, TOLD = (f"00000000-0000-4000-8000-{number:012d}" for number in (1, 2, 4))
@@ -160,3 +165,33 @@ def test_another_precision_than_the_published_one_is_told(caplog: pytest.LogCapt
     note_precision(find_protocol("bloomz", ""), "float32")
     assert "bfloat16" in caplog.text
     assert "float32" in caplog.text
+
+
+class _FromTheLeft:
+    """Words that may go, the first ones first."""
+
+    def __init__(self, text: str) -> None:
+        self.words = text.split()
+
+    def fitted(self, limit: int, count: Callable[[str], int]) -> str | None:
+        left = (" ".join(self.words[at:]) for at in range(len(self.words)))
+        return next((text for text in left if count(text) <= limit), None)
+
+
+@pytest.mark.parametrize("protocol", ["trained", "bloomz", "lm_eval"])
+def test_prompt_and_answer_share_a_models_positions(protocol: str) -> None:
+    """What is cut leaves room for the longest choice, or for all that may be generated."""
+    tokenizer = make("bloom").tokenizer
+    sizes = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 48}
+    config = GPT2Config(vocab_size=len(tokenizer), pad_token_id=0, bos_token_id=1, eos_token_id=2, **sizes)
+    model = GPT2LMHeadModel(config).eval()
+    long = "the river is wide and the boat is old " * 12
+    asked = [*ranked([(long, ("yes no maybe", "no"))]), *generated([long])]
+    asked = [replace(e, shortening=cast(Any, _FromTheLeft(long))) for e in asked]
+    for sample in evaluate(model, tokenizer, "causal", asked, protocol):
+        assert sample.unscored_reason == ""
+        assert sample.truncated_tokens > 0
+    (short,) = ranked([("the river is wide", ("yes no maybe", "no"))])
+    shots = replace(short, shots=("the boat is old yes",) * 12)
+    (sample,) = evaluate(model, tokenizer, "causal", [shots], protocol)
+    assert sample.unscored_reason == ""
