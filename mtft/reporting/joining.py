@@ -86,6 +86,7 @@ def join_runs(runs: Sequence[RunResults]) -> Joined:
             content[kind] = [
                 r for at, run in enumerate(runs) for r in _rows(run, kind, names[at], repeated[at])
             ]
+    content["contamination"] = _overlaps(runs, names, cells)
     content["models"] = [r for at, run in enumerate(runs) for r in _models(run, names[at], repeated[at])]
     content["rivals"] = [run.name for run in runs]
     content["published"] = list(runs[-1].content.get("published") or [])
@@ -134,6 +135,30 @@ def _rows(run: RunResults, kind: str, names: Mapping[str, str], repeated: frozen
     for row in run.content.get(kind) or []:
         if row.get("model") not in repeated:
             yield {**row, **{k: names.get(row[k], row[k]) for k in ("model", "a", "b") if row.get(k)}}
+
+
+def _overlaps(
+    runs: Sequence[RunResults], names: Sequence[Mapping[str, str]], cells: Iterable[CellKey]
+) -> list[Row]:
+    """Overlap with the training text of every shared cell, where all runs' items were looked up with the same finds.
+
+    Runs that were trained on different texts have different counts, which one mark per cell cannot tell.
+    """
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for at, run in enumerate(runs):
+        for row in run.content.get("contamination") or []:
+            models = [
+                {**m, "model": names[at].get(m.get("model"), m.get("model"))} for m in row.get("models") or []
+            ]
+            key = tuple(row.get(name) for name in ("task", "config", "language"))
+            if _inside({**row, "metric": None}, cells):
+                found.setdefault(key, []).append({**row, "models": models})
+    joined = []
+    for rows in found.values():
+        counts = [{k: v for k, v in row.items() if k.startswith("n_")} for row in rows]
+        if len(rows) == len(runs) and all(count == counts[0] for count in counts):
+            joined.append({**rows[0], "models": [m for row in rows for m in row["models"]]})
+    return joined
 
 
 def _models(run: RunResults, names: Mapping[str, str], repeated: frozenset[str]) -> Iterable[Row]:

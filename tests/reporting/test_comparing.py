@@ -74,6 +74,22 @@ def test_a_base_model_that_differs_is_kept_for_every_run(results: dict[str, Any]
     assert parsed.base_of("B") == "B: base"
 
 
+def test_overlap_stands_where_it_is_the_same_for_all_runs(results: dict[str, Any]) -> None:
+    parsed = Results.parse(joined(results, copy.deepcopy(results)).content)
+    assert len(parsed.contamination) == len(results["contamination"])
+    assert {model["model"] for row in parsed.contamination for model in row.models} == {"A", "B", "base"}
+    other = copy.deepcopy(results)
+    other["contamination"][0]["n_any"] += 1
+    apart = Results.parse(joined(results, other).content)
+    assert len(apart.contamination) == len(results["contamination"]) - 1
+
+
+def test_what_is_unscored_says_whose_it_is(results: dict[str, Any]) -> None:
+    results["unscored"] = [{"model": "finetuned", "task": "xcopa", "reason": "too long", "count": 3}]
+    found = joined(results, copy.deepcopy(results)).content
+    assert [row["model"] for row in found["unscored"]] == ["A", "B"]
+
+
 def test_only_shared_cells_are_compared(results: dict[str, Any]) -> None:
     other = copy.deepcopy(results)
     other["summary"] = [row for row in other["summary"] if row["task"] == "xcopa"]
