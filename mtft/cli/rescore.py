@@ -11,7 +11,7 @@ from mtft.cli.output import say
 
 
 def rescore(
-    results: Annotated[Path, typer.Argument(help="The folder of results.json and samples.parquet.")],
+    results: Annotated[Path, typer.Argument(help="A run's folder, or that of results.json and samples.parquet.")],
     score_function: Annotated[str, typer.Option(help="sum, token, character, byte or pmi.")],
     output_dir: Annotated[
         Path | None, typer.Option(help="Where to write; default: RESULTS/rescored-FUNCTION.")
@@ -21,9 +21,11 @@ def rescore(
     from mtft.evaluation.results import EvaluationResults
     from mtft.evaluation.score_function_rows import rescored
     from mtft.reporting import write_report
+    from mtft.reporting.results import find_results
 
-    found = rescored(EvaluationResults.load(results), score_function)
-    target = output_dir or results / f"rescored-{score_function}"
+    folder = find_results(results).parent
+    found = rescored(EvaluationResults.load(folder), score_function)
+    target = output_dir or folder / f"rescored-{score_function}"
     content = found.save(target)
     write_report(content, target, target / "samples.parquet")
     say(target / "report.html")
