@@ -11,7 +11,9 @@ from mtft.cli.output import say
 
 
 def rescore(
-    results: Annotated[Path, typer.Argument(help="A run's folder, or that of results.json and samples.parquet.")],
+    results: Annotated[
+        Path, typer.Argument(help="A run's folder, or that of results.json and samples.parquet.")
+    ],
     score_function: Annotated[str, typer.Option(help="sum, token, character, byte or pmi.")],
     output_dir: Annotated[
         Path | None, typer.Option(help="Where to write; default: RESULTS/rescored-FUNCTION.")
