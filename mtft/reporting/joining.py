@@ -153,7 +153,7 @@ def _overlaps(
             key = tuple(row.get(name) for name in ("task", "config", "language"))
             if _inside({**row, "metric": None}, cells):
                 found.setdefault(key, []).append({**row, "models": models})
-    joined = []
+    joined: list[Row] = []
     for rows in found.values():
         counts = [{k: v for k, v in row.items() if k.startswith("n_")} for row in rows]
         if len(rows) == len(runs) and all(count == counts[0] for count in counts):
