@@ -51,3 +51,10 @@ def write_claims(path: str | Path, claims: Sequence[Claim]) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     temporary.write_text(f"[\n{rows}\n]\n", encoding="utf-8")
     temporary.replace(target)
+
+
+def tell(claims: Sequence[Claim], file: str | None) -> None:
+    """Print the claims, and write them where a file is named."""
+    print(table(claims))
+    if file:
+        write_claims(file, claims)

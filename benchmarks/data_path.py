@@ -30,8 +30,7 @@ from transformers import PreTrainedTokenizerBase
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.claims import Claim
-from benchmarks.training_data import tell
+from benchmarks.claims import Claim, tell
 from mtft.encoding import Seq2SeqEncoder, train_tokenizer
 from mtft.mixing import BuiltMixture, Mixture, MixtureCells, MixtureSpec, build_mixture
 from mtft.mixing.order import Order

@@ -34,7 +34,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.claims import Claim, table, write_claims
+from benchmarks.claims import Claim, tell
 from benchmarks.evaluation_data import DATASETS, own_tokenizer, spread
 from benchmarks.evaluation_sides import (
     SCORERS,
@@ -208,9 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Claim]:
     wanted = chosen.claims or [*cases, MEMORY]
     claims = [speed_claim(name, case, bench) for name, case in cases.items() if name in wanted]
     claims += [memory_claim(flags)] if MEMORY in wanted else []
-    print(table(claims))
-    if chosen.json:
-        write_claims(chosen.json, claims)
+    tell(claims, chosen.json)
     return claims
 
 

@@ -26,7 +26,7 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.claims import Claim, table, write_claims
+from benchmarks.claims import Claim, tell
 from mtft.modeling import LossOptions, chunked_cross_entropy
 
 TOLERANCE = 1e-5  # of a tensor's largest entry
@@ -143,9 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Claim]:
         return []
     claims = [claim(rows, chosen) for rows in chosen.rows]
     print(f"# MiB added at the peak; vocabulary {chosen.vocabulary:,}, width {chosen.width}, {options}")
-    print(table(claims))
-    if chosen.json:
-        write_claims(chosen.json, claims)
+    tell(claims, chosen.json)
     return claims
 
 

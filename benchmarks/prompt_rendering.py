@@ -31,7 +31,7 @@ from jinja2 import Environment
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.claims import Claim, table, write_claims
+from benchmarks.claims import Claim, tell
 from mtft.prompting import BatchRenderer, LegacyKeyWarning, RenderError, Template, TemplateCollection
 
 Pair = tuple[Template, dict[str, Any]]
@@ -275,9 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Claim]:
     claims += loading_claims(collection, folder / "templates", chosen.repeats, not chosen.no_plain_yaml)
     if chosen.processes:
         claims += scaling_claims(collection, 25 * chosen.rows, chosen.processes)
-    print(table(claims))
-    if chosen.json:
-        write_claims(chosen.json, claims)
+    tell(claims, chosen.json)
     return claims
 
 

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.claims import Claim, table, write_claims
+from benchmarks.claims import Claim, tell
 from mtft.evaluation.sample_table import SCHEMA
 
 CLAIM = "report_million_rows_seconds"
@@ -167,9 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Claim]:
         Claim("report_million_rows_memory", memory, None, memory, "GiB", None),
         Claim("report_million_rows_page", size, None, size, "MB", None),
     ]
-    print(table(claims))
-    if chosen.json:
-        write_claims(chosen.json, claims)
+    tell(claims, chosen.json)
     return claims
 
 

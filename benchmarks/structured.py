@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.claims import Claim, table, write_claims
+from benchmarks.claims import Claim, tell
 from mtft.structured import (
     Entry,
     read_dart_file,
@@ -155,9 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> list[Claim]:
     claims = [
         claim(name, *work, chosen.repeats) for name, work in works.items() if name in (chosen.only or works)
     ]
-    print(table(claims))
-    if chosen.json:
-        write_claims(chosen.json, claims)
+    tell(claims, chosen.json)
     return claims
 
 

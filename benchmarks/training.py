@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import training_overhead, training_packing, training_peers
-from benchmarks.claims import Claim
-from benchmarks.training_data import built_mixture, parsed, parser_of, tell
+from benchmarks.claims import Claim, tell
+from benchmarks.training_data import built_mixture, parsed, parser_of
 
 GROUPS = {
     "packing": training_packing.packing_claims,

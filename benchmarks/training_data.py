@@ -10,7 +10,6 @@ from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from benchmarks.claims import Claim, table, write_claims
 from mtft.encoding import CausalEncoder, Encoder, Seq2SeqEncoder, train_tokenizer
 from mtft.mixing import BuiltMixture, Mixture, MixtureSpec, build_mixture
 from mtft.prompting import TemplateCollection
@@ -67,10 +66,3 @@ def parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> 
     if chosen.data_root is None:
         parser.error("--data_root, or MTFT_DATA_ROOT, must name the folder that holds the data")
     return chosen
-
-
-def tell(claims: Sequence[Claim], file: str | None) -> None:
-    """Print the claims, and write them where a file is named."""
-    print(table(claims))
-    if file:
-        write_claims(file, claims)

@@ -30,7 +30,7 @@ from transformers import PretrainedConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.claims import Claim
+from benchmarks.claims import Claim, tell
 from benchmarks.training_contenders import Job, published_model
 from benchmarks.training_data import (
     ENCODERS,
@@ -39,7 +39,6 @@ from benchmarks.training_data import (
     own_tokenizer,
     parsed,
     parser_of,
-    tell,
     tokenizer_folder,
 )
 from benchmarks.training_peers import loss_error, machine, rate, trained

@@ -26,17 +26,9 @@ from transformers import PrinterCallback, TrainerCallback
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.claims import Claim
+from benchmarks.claims import Claim, tell
 from benchmarks.training_contenders import random_model
-from benchmarks.training_data import (
-    ENCODERS,
-    built_mixture,
-    mixture_for,
-    own_tokenizer,
-    parsed,
-    parser_of,
-    tell,
-)
+from benchmarks.training_data import ENCODERS, built_mixture, mixture_for, own_tokenizer, parsed, parser_of
 from benchmarks.training_peers import SIZES
 from mtft.mixing import BuiltMixture
 from mtft.training import MultitaskArguments, MultitaskTrainer

@@ -21,8 +21,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.claims import Claim
-from benchmarks.training_data import ENCODERS, built_mixture, mixture_for, parsed, parser_of, tell
+from benchmarks.claims import Claim, tell
+from benchmarks.training_data import ENCODERS, built_mixture, mixture_for, parsed, parser_of
 from mtft.encoding import WINDOW, Filling, PackWindows, fillings, sizes_of
 from mtft.mixing import BuiltMixture, Mixture
 

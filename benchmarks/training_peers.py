@@ -37,7 +37,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.claims import Claim
+from benchmarks.claims import Claim, tell
 from benchmarks.training_contenders import Job
 from benchmarks.training_data import (
     ENCODERS,
@@ -46,7 +46,6 @@ from benchmarks.training_data import (
     own_tokenizer,
     parsed,
     parser_of,
-    tell,
     tokenizer_folder,
 )
 from benchmarks.training_sample import BATCH, sampled

@@ -85,15 +85,6 @@ def shared_units(a: SummaryCell, b: SummaryCell) -> Paired | None:
     return Paired(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def items_won(a: SummaryCell, b: SummaryCell) -> tuple[list[str], list[str]]:
-    """The item groups that only the first model gets right, and those that only the second does."""
-    paired = shared_units(a, b)
-    if paired is None:
-        return [], []
-    found, rows = _wins(paired), a.cells[0].samples
-    return rows.names("item_group", found.a_only), rows.names("item_group", found.b_only)
-
-
 def _wins(paired: Paired) -> Wins:
     return wins(paired.a[:, 0], paired.b[:, 0], paired.groups)
 

@@ -13,9 +13,9 @@ import numpy as np
 from mtft.evaluation.aggregate import Place, TemplateCell, template_cells
 from mtft.evaluation.averages import primary_metric
 from mtft.evaluation.examples import EvalCell, Sample
+from mtft.evaluation.metrics import Metric
 from mtft.statistics import above_chance
 
-LESS_IS_BETTER = frozenset({"ter", "slot_error"})
 RULE = (
     "median over tasks of the mean over languages of the normalised median over templates; normalised: "
     "(value - chance) / (1 - chance) for choices, else value / best value, errors subtracted from 1"
@@ -110,16 +110,16 @@ def _cell_score(place: Place, templates: Sequence[TemplateCell]) -> CellScore:
         metric=place.metric,
         value=value,
         chance=chance,
-        score=_normalised(value, chance, templates[0].metric.top, place.metric),
+        score=_normalised(value, chance, templates[0].metric),
         n_unscored=sum(cell.n_unscored for cell in templates),
     )
 
 
-def _normalised(value: float, chance: float | None, top: float, metric: str) -> float:
+def _normalised(value: float, chance: float | None, metric: Metric) -> float:
     if chance is not None:
         return float(above_chance(value, chance))
-    share = value / top
-    return 1.0 - share if metric in LESS_IS_BETTER else share
+    share = value / metric.top
+    return 1.0 - share if metric.less_is_better else share
 
 
 def _json(value: Any) -> Any:

@@ -52,11 +52,6 @@ class SummaryCell:
         """The metric of all of them."""
         return self.cells[0].metric
 
-    @property
-    def group_names(self) -> list[str]:
-        """The item groups, in order."""
-        return self.cells[0].samples.names("item_group", self.groups)
-
     @cached_property
     def spread(self) -> Spread:
         """Of the templates' values."""

@@ -37,6 +37,7 @@ def transfer_rows(summaries: Sequence[SummaryCell], resampling: Resampling) -> l
     Where the languages are parallel, both scores are of the items that both have, resampled together: an
     easy item is easy in both. `english` and `value` are these scores, and the interval is narrower than that
     of two independent ones. Prompts are of the same language where English has them, else English ones.
+    Of errors the gap is turned round, so that it is positive where transfer loses, and there is no ratio.
     Tasks with several English cells, such as translation from many languages, have no gap.
     """
     sources = _sources(summaries)
@@ -91,8 +92,10 @@ def _row(source: SummaryCell, summary: SummaryCell, resampling: Resampling) -> d
     parallel = len(shared) >= PARALLEL * n_groups
     one, two = (_median(cell, shared if parallel else cell.groups, resampling) for cell in (source, summary))
     n_groups = len(shared) if parallel else n_groups
-    top = source.metric.top
-    found = difference_interval(one[0] - two[0], one[1] - two[1], n_groups, top=top)
+    sign = _sign(source)
+    found = difference_interval(
+        sign * (one[0] - two[0]), sign * (one[1] - two[1]), n_groups, top=source.metric.top
+    )
     place = summary.place
     return {
         "model": summary.model,
@@ -107,10 +110,15 @@ def _row(source: SummaryCell, summary: SummaryCell, resampling: Resampling) -> d
         "gap": found.value,
         "gap_low": found.low,
         "gap_high": found.high,
-        "ratio": ratio_above_chance(two[0], one[0], summary.chance, source.chance),
+        "ratio": ratio_above_chance(two[0], one[0], summary.chance, source.chance) if sign > 0 else None,
         "parallel": parallel,
         "n_groups": n_groups,
     }
+
+
+def _sign(source: SummaryCell) -> float:
+    """What makes a gap positive where transfer loses: errors are lost by rising."""
+    return -1.0 if source.metric.less_is_better else 1.0
 
 
 def _median(cell: SummaryCell, groups: NDArray[Any], resampling: Resampling) -> tuple[float, FloatArray]:
@@ -124,8 +132,9 @@ def _median(cell: SummaryCell, groups: NDArray[Any], resampling: Resampling) -> 
 
 def _task_row(prompts: str, source: SummaryCell, others: Sequence[SummaryCell]) -> dict[str, Any]:
     values = [np.asarray(cell.interval.value) for cell in others]
-    gap = float(transfer_gap(np.asarray(source.interval.value), values))
-    samples = transfer_gap(source.replicates, [cell.replicates for cell in others])
+    sign = _sign(source)
+    gap = sign * float(transfer_gap(np.asarray(source.interval.value), values))
+    samples = sign * transfer_gap(source.replicates, [cell.replicates for cell in others])
     n_groups = min(len(cell.groups) for cell in (source, *others))
     found = difference_interval(gap, samples, n_groups, top=source.metric.top)
     return {

@@ -31,8 +31,8 @@ SPREAD = (
     "depends on how the question is put."
 )
 TRANSFER = (
-    "How far every language lies from English on the same task, in points: left of the dashed line it is behind (of "
-    "errors, right). "
+    "How far every language lies from English on the same task, in points: left of the dashed line it is behind, of "
+    "errors too. "
     "Lines are 95 % intervals."
 )
 LENGTHS = (

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from mtft.statistics.intervals import FloatArray, cluster_sums, clustered_standard_error, wilson_interval
+from mtft.statistics.mcnemar import mcnemar_exact
 
 
 class PairedDifference(NamedTuple):
@@ -69,9 +70,7 @@ def sign_test(differences: ArrayLike, clusters: ArrayLike) -> float:
     """Two-sided p-value of the exact sign test over clusters; clusters without a difference do not count."""
     sums, _ = cluster_sums(differences, clusters)
     positive, negative = int((sums > 0).sum()), int((sums < 0).sum())
-    if positive + negative == 0:
-        return 1.0
-    return float(stats.binomtest(positive, positive + negative).pvalue)
+    return mcnemar_exact(positive, negative)
 
 
 def bootstrap_p_value(differences: FloatArray) -> float:

@@ -27,11 +27,6 @@ class Spread(NamedTuple):
     maximum: float
     n: int
 
-    @property
-    def inter_quartile_range(self) -> float:
-        """q3 − q1."""
-        return self.q3 - self.q1
-
 
 def spread(values: ArrayLike) -> Spread:
     """The spread of the values that are numbers; all nan without one.

@@ -14,9 +14,11 @@ import pytest
 from mtft.errors import RunError
 from mtft.evaluation import EvalCell, EvaluationResults, ModelInfo, Sample
 from mtft.evaluation.aggregate import Resampling, template_cells
-from mtft.evaluation.comparisons import items_won
 from mtft.evaluation.examples import Seen
+from mtft.evaluation.metrics import METRICS
 from mtft.evaluation.summaries import summarise
+from mtft.evaluation.transfer import transfer_rows
+from mtft.reporting.wording import LESS_IS_BETTER
 
 N = 60
 
@@ -234,11 +236,27 @@ def test_mcnemar_counts_items_and_says_which(samples: list[Sample], content: dic
     assert row["mcnemar_p"] <= row["mcnemar_p_holm"] < 0.05
     assert row["n"] == 3 * N
     assert "McNemar per item" in row["rule"]
-    chosen = [s for s in samples if (s.task, s.language) == ("nli", "sw")]
-    base, tuned = summarise(template_cells(chosen), Resampling(s.item_group for s in chosen))
-    first, second = items_won(tuned, base)
-    assert (len(first), len(second)) == (won, lost)
-    assert set(first) <= {f"nli {item}" for item in range(N)}
+
+
+def test_the_report_and_the_metrics_agree_on_what_is_an_error_rate() -> None:
+    flagged = {metric.name for metrics in METRICS.values() for metric in metrics if metric.less_is_better}
+    assert flagged == LESS_IS_BETTER
+
+
+def test_errors_that_rise_are_lost_in_transfer(samples: list[Sample]) -> None:
+    """The gap is positive where a language has more of them, and there is no share of skill that is kept."""
+    cells = template_cells(s for s in samples if s.task == "nli")
+    resampling = Resampling(s.item_group for s in samples)
+    (right,) = [r for r in transfer_rows(summarise(cells, resampling), resampling) if _is_tuned_sw(r)]
+    errors = [replace(c, metric=replace(c.metric, less_is_better=True)) for c in cells]
+    (wrong,) = [r for r in transfer_rows(summarise(errors, resampling), resampling) if _is_tuned_sw(r)]
+    assert wrong["gap"] == pytest.approx(-right["gap"])
+    assert (wrong["gap_low"], wrong["gap_high"]) == pytest.approx((-right["gap_high"], -right["gap_low"]))
+    assert wrong["ratio"] is None
+
+
+def _is_tuned_sw(row: dict[str, Any]) -> bool:
+    return (row["model"], row["language"], row["prompt_language"]) == ("finetuned", "sw", "en")
 
 
 def test_all_ways_to_compare_agree_on_a_clear_gain(content: dict[str, Any]) -> None:

@@ -53,7 +53,17 @@ METRICS: dict[str, tuple[Metric, ...]] = {
     ),
     "chrf": (_chrf("chrf", words=False), _chrf("chrf_pp", words=True)),
     "bleu": (_bleu("bleu", lowercase=False), _bleu("bleu_lc", lowercase=True)),
-    "ter": (Metric("ter", ter_rows, ter_score, top=100.0, is_mean=False, signature=ter_signatures),),
+    "ter": (
+        Metric(
+            "ter",
+            ter_rows,
+            ter_score,
+            top=100.0,
+            is_mean=False,
+            less_is_better=True,
+            signature=ter_signatures,
+        ),
+    ),
     "rouge": tuple(Metric(name, mean_of(name)) for name in ("rouge_l", "rouge_1", "rouge_2")),
     "meteor": (Metric("meteor", mean_of("meteor")),),
     "bertscore": (Metric("bertscore", mean_of("bertscore"), is_mean=False),),
@@ -63,8 +73,11 @@ METRICS: dict[str, tuple[Metric, ...]] = {
         Metric("parent_recall", mean_of("parent_recall")),
     ),
     "slot_error": (
-        Metric("slot_error", ratio_of(_SLOT_ERRORS, "slots"), is_mean=False),
-        *(Metric(f"slots_{name}", ratio_of((name,), "slots"), is_mean=False) for name in _SLOT_ERRORS),
+        Metric("slot_error", ratio_of(_SLOT_ERRORS, "slots"), is_mean=False, less_is_better=True),
+        *(
+            Metric(f"slots_{name}", ratio_of((name,), "slots"), is_mean=False, less_is_better=True)
+            for name in _SLOT_ERRORS
+        ),
     ),
     "coverage": (
         Metric("coverage", ratio_of(("covered",), "triples"), is_mean=False),
@@ -72,7 +85,7 @@ METRICS: dict[str, tuple[Metric, ...]] = {
     ),
     "span_f1": (
         Metric("span_f1", span_rows, span_f1_value, is_mean=False),
-        Metric("malformed_rate", mean_of("malformed")),
+        Metric("malformed_rate", mean_of("malformed"), less_is_better=True),
     ),
     "qa": (Metric("f1", mean_of("f1")), Metric("exact_match", mean_of("exact_match"))),
 }

@@ -72,6 +72,7 @@ class Metric:
         top: The best value: 1, or 100 for chrF; the largest where less is better.
         is_mean: The value is a mean over units, each in [0, 1]: statistics are (value, 1).
         choice: Scored against chance.
+        less_is_better: A rate of errors.
         by_query: One unit per query; a query for which it is undefined is unscored.
         signature: References, casing, tokenisation and version, from scored samples; empty where the name
             says it all.
@@ -83,6 +84,7 @@ class Metric:
     top: float = 1.0
     is_mean: bool = True
     choice: bool = False
+    less_is_better: bool = False
     by_query: bool = False
     signature: Callable[[Sequence[Sample]], str] = kept_signature
 
