@@ -130,6 +130,15 @@ class Mixture:
         over_long = "drop" if bound is None else f"truncate to {bound} tokens"
         return {"seed of the order": self.seed, "over_long": over_long, **units}
 
+    def groups(self, by: str) -> dict[tuple[str, str], str]:
+        """(task, language) of every trained cell to its task, its language or its task cluster.
+
+        Args:
+            by: `task`, `language` or `cluster`.
+        """
+        units = self._units()
+        return {(unit.task, unit.language): str(getattr(unit, by)) for unit in units}
+
     def proportions(self, n_positions: int | None = None) -> list[Proportion]:
         """What the first `n_positions` hold of each unit; by default of one pass."""
         return proportions(self, len(self) if n_positions is None else n_positions)

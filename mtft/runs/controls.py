@@ -51,6 +51,10 @@ class ShuffledTargets:
         """What the fingerprint stands for; see `Mixture.parts`."""
         return {**self._mixture.parts, "shuffled with seed": self._seed}
 
+    def groups(self, by: str) -> dict[tuple[str, str], str]:
+        """See `Mixture.groups`."""
+        return self._mixture.groups(by)
+
     def examples(self, positions: npt.NDArray[np.int64]) -> list[Example]:
         """The examples at these positions, each with a target that is not its own doing."""
         units, _, _ = self._mixture.at(positions)
