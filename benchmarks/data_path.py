@@ -35,6 +35,7 @@ from mtft.encoding import Seq2SeqEncoder, train_tokenizer
 from mtft.mixing import BuiltMixture, Mixture, MixtureCells, MixtureSpec, build_mixture
 from mtft.mixing.order import Order
 from mtft.mixing.rates import quantised
+from mtft.mixing.schedule import Schedule
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder
 from mtft.tasks import CardIndex, Sources
@@ -48,7 +49,7 @@ def order_of(units: int, rows: int) -> tuple[Order, np.ndarray]:
     sizes = np.random.default_rng(0).lognormal(0.0, 2.0, units)
     sizes = np.maximum(sizes / sizes.sum() * rows, 1).astype(np.int64)
     share = sizes / sizes.sum()
-    return Order(quantised(share), sizes, [f"unit {n}" for n in range(units)], seed=0), share
+    return Order(Schedule(quantised(share)), sizes, [f"unit {n}" for n in range(units)], seed=0), share
 
 
 def most_off(order: Order, share: np.ndarray, unit: np.ndarray, start: int) -> float:

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mtft.mixing.cells import MixtureTask, languages_of
-from mtft.mixing.rates import Unit, shares, size_of
+from mtft.mixing.phases import mean_shares, phases_of
+from mtft.mixing.rates import Unit, size_of
 from mtft.tasks.declared import UNVERIFIED
 from mtft.tasks.division import SIDES
 
@@ -94,7 +95,7 @@ class Declaration:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data; what is not known is null."""
-        rates = asdict(self.spec.rates)
+        rates = self.spec.rates.as_dict()
         return {
             "name": self.spec.name,
             "title": self.spec.title,
@@ -225,7 +226,8 @@ def _unit(cell: MixtureTask) -> Unit | None:
 def _shares(cells: Sequence[MixtureTask], rates: Rates) -> Mapping[str, float]:
     units = [unit for cell in cells if (unit := _unit(cell)) is not None]
     keys = [cell.task.key for cell in cells]
-    return dict(zip(keys, shares(units, rates).tolist(), strict=True))
+    found = mean_shares(phases_of(units, rates), sum(unit.rows for unit in units))
+    return dict(zip(keys, found.tolist(), strict=True))
 
 
 def _place(task: Task) -> str:

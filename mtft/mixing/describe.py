@@ -13,10 +13,12 @@ from rich.table import Table
 from rich.tree import Tree
 
 from mtft.mixing.cells import languages_of
+from mtft.mixing.phase_table import annealed_line, phase_table
 from mtft.mixing.proportions import Proportion, summed
 
 if TYPE_CHECKING:
     from mtft.mixing.mixture import Mixture
+    from mtft.mixing.rates import Rates
     from mtft.tasks import Task
 
 
@@ -30,6 +32,8 @@ def describe(mixture: Mixture, n_positions: int, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
     console.print(source_tree(mixture))
     by_task = summed(lines, lambda line: line.task)
+    if len(mixture.phases) > 1:
+        console.print(phase_table(mixture))
     console.print(_table(f"By task, {n_positions:,} positions", ["task"], by_task.values(), unit))
     by_language = sorted(summed(lines, lambda line: line.language).values(), key=lambda line: -line.positions)
     console.print(_table("By language", ["language"], by_language, unit))
@@ -42,13 +46,7 @@ def source_tree(mixture: Mixture) -> Tree:
     """Sides → clusters → tasks with their languages, rows, templates, licence and drops."""
     spec, cells = mixture.built.spec, mixture.built.cells
     tree = Tree(f"{spec.name} · {spec.title} · fingerprint {mixture.fingerprint} · seed {mixture.seed}")
-    rates = mixture.rates
-    tree.add(
-        f"rates: {rates.kind}, cap {rates.cap or 'none'}, temperature "
-        f"{rates.temperature_task:g} per task, {rates.temperature_language:g} per language and "
-        f"{rates.temperature_cluster:g} per cluster, "
-        f"at most {rates.max_repetition or 'any number of'} repetitions"
-    )
+    tree.add(_rates_line(mixture.rates))
     trained = tree.add(f"trained: {len(mixture):,} rows in {len(cells.train)} cells")
     for cluster, tasks in _by_cluster([cell.task for cell in cells.train]).items():
         branch = trained.add(cluster)
@@ -75,6 +73,17 @@ def source_tree(mixture: Mixture) -> Tree:
         for line in emptied:
             branch.add(line)
     return tree
+
+
+def _rates_line(rates: Rates) -> str:
+    over = f" over each {rates.unimax_by}" if rates.kind == "unimax" else ""
+    anneal = f", annealed: {annealed_line(rates.anneal)}" if rates.anneal else ""
+    return (
+        f"rates: {rates.kind}{over}, cap {rates.cap or 'none'}, temperature "
+        f"{rates.temperature_task:g} per task, {rates.temperature_language:g} per language and "
+        f"{rates.temperature_cluster:g} per cluster, "
+        f"at most {rates.max_repetition or 'any number of'} repetitions{anneal}"
+    )
 
 
 def emptied_cells(mixture: Mixture) -> list[str]:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from mtft.mixing.declared import REPORT, TRAIN, UNKNOWN, VALIDATION, Declaration, DeclaredTask
+from mtft.mixing.phase_table import annealed_line
 from mtft.tasks.division import SIDES
 
 MOST_CODES = 8
@@ -68,6 +69,10 @@ def _rates_line(declaration: Declaration) -> str:
         shown.append(
             f"temperature {rates.temperature_language:g} per language, {rates.temperature_cluster:g} per cluster"
         )
+    if rates.kind == "unimax":
+        shown.append(f"over each {rates.unimax_by}, at most {rates.max_repetition:g} repetitions")
+    if rates.anneal is not None:
+        shown.append(f"annealed: {annealed_line(rates.anneal)} (shares: the mean of one pass)")
     return ", ".join(shown)
 
 

@@ -24,7 +24,8 @@ def manifest(mixture: Mixture, n_positions: int) -> dict[str, Any]:
     Keys: `format`, `mtft`, `name`, `title`, `fingerprint`, `seed`, `spec` (the file's settings), `rates`
     (those used), `length_unit`, `measure`, `limits`, `rows`, `examples`, `truncated` (of these, with a shortened
     prompt), `dropped` (by reason, over all), `guard`, `leakage` (what datasets have from each other), `units` (one
-    per trained cell, with its own counts, drops, source and its revisions, licence and proportions), `held_out`.
+    per trained cell, with its own counts, drops, source and its revisions, licence and proportions), `held_out`;
+    where rates change `phases`, and each unit's `weight` is a list with one for each.
     """
     built, index = mixture.built, mixture.index
     limits = index.limits
@@ -36,7 +37,7 @@ def manifest(mixture: Mixture, n_positions: int) -> dict[str, Any]:
         "fingerprint": mixture.fingerprint,
         "seed": mixture.seed,
         "spec": built.spec.as_dict(),
-        "rates": asdict(mixture.rates),
+        "rates": mixture.rates.as_dict(),
         "length_unit": index.length_unit,
         "measure": index.measure,
         "limits": {
@@ -51,12 +52,25 @@ def manifest(mixture: Mixture, n_positions: int) -> dict[str, Any]:
         "dropped": dict(dropped_by_reason(mixture)),
         "guard": {"evaluated_cells": len(built.cells.evaluated), "evaluation_groups": len(built.evaluated)},
         "leakage": leakage_record(built.spec.leakage, built.leakage),
-        "units": [_unit(mixture, n, line) for n, line in enumerate(mixture.proportions(n_positions))],
+        "units": [
+            {**_unit(mixture, n, line), "weight": weight}
+            for n, (line, weight) in enumerate(
+                zip(mixture.proportions(n_positions), mixture.schedule.rates(), strict=True)
+            )
+        ],
+        **_phases(mixture),
         "held_out": {
             "validation": [_cell(task) for task in built.cells.validation],
             "report": [_cell(task) for task in built.cells.report],
         },
     }
+
+
+def _phases(mixture: Mixture) -> dict[str, Any]:
+    if len(mixture.phases) == 1:
+        return {}
+    told = [{"start": each.start, "stop": each.stop, **each.temperatures} for each in mixture.phases]
+    return {"phases": told}
 
 
 def _cell(task: Task) -> dict[str, Any]:
@@ -80,7 +94,6 @@ def _unit(mixture: Mixture, number: int, line: Proportion) -> dict[str, Any]:
             "id": task.card.source.id,
             "homepage": task.card.homepage,
         },
-        "weight": int(mixture.schedule.weights[number]),
         "templates": [{"id": template.id, "name": template.name} for template in task.templates],
         "sources": sorted({origin.source_revision for origin in shard.summary.origins}),
         "shard": shard.key,

@@ -19,8 +19,10 @@ from mtft.mixing.manifest import manifest
 from mtft.mixing.order import Order
 from mtft.mixing.overlap import OverlapIndex
 from mtft.mixing.overlap_build import overlap_index
+from mtft.mixing.phased_schedule import PhasedSchedule
+from mtft.mixing.phases import mean_shares, phases_of, scheduled
 from mtft.mixing.proportions import Proportion, proportions
-from mtft.mixing.rates import Rates, Unit, quantised, shares
+from mtft.mixing.rates import Rates, Unit
 from mtft.mixing.schedule import Integers
 from mtft.mixing.shards import Shard
 from mtft.tasks.records import Example
@@ -40,7 +42,12 @@ class Mixture:
         index: Which of them train, and their lengths.
         rates: How units share positions; by default the specification's.
         seed: Of the order; by default the specification's.
-        horizon: Positions over which a maximum repetition is held; by default one pass over all rows.
+        horizon: Positions over which a maximum repetition is held, and annealing goes on where it does not say;
+            by default one pass over all rows.
+
+    Attributes:
+        phases: Stretches of constant rates; one, where rates do not change.
+        shares: (units,) float64, of the positions of one pass.
 
     Raises:
         MixtureError: No row is left, or the maximum repetition does not fill the horizon.
@@ -62,10 +69,11 @@ class Mixture:
         self.sizes = np.array([unit.rows for unit in index.units], dtype=np.int64)
         if emptied := emptied_cells(self):
             logger.warning("%d cells have no row left to train on: %s", len(emptied), "; ".join(emptied))
-        self.shares = shares(self._units(), self.rates, horizon=horizon)
+        self.phases = phases_of(self._units(), self.rates, horizon=horizon)
+        self.shares = mean_shares(self.phases, len(self))
+        self.schedule = scheduled(self.phases)
         names = [shard.summary.unit for shard in built.shards]
-        self._order = Order(quantised(self.shares), self.sizes, names, self.seed)
-        self.schedule = self._order.schedule
+        self._order = Order(self.schedule, self.sizes, names, self.seed)
         # All kept records of all units in one line; a place in it is a slot.
         self._records = np.concatenate([unit.records for unit in index.units])
         first_slot = _offsets([unit.examples for unit in index.units])
@@ -110,7 +118,9 @@ class Mixture:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of everything that decides which text stands at which position."""
-        state = hashlib.sha256(repr((self.seed, self.schedule.weights.tolist())).encode())
+        state = hashlib.sha256(repr((self.seed, self.schedule.rates())).encode())
+        if isinstance(self.schedule, PhasedSchedule):
+            state.update(repr(self.schedule.stops.tolist()).encode())
         for shard, unit in zip(self.built.shards, self.index.units, strict=True):
             state.update(f"{shard.summary.unit}\n{shard.key}\n".encode())
             state.update(unit.records.tobytes())
@@ -121,14 +131,17 @@ class Mixture:
     @cached_property
     def parts(self) -> dict[str, Any]:
         """What the fingerprint stands for, by name, as plain data: two mixtures that differ, differ in some part."""
-        columns = zip(self.built.shards, self.index.units, self.schedule.weights.tolist(), strict=True)
+        columns = zip(self.built.shards, self.index.units, self.schedule.rates(), strict=True)
         units = {
             shard.summary.unit: {**shard.summary.parts, "rate": rate, "records that train": _digest(unit)}
             for shard, unit, rate in columns
         }
         bound = self.index.truncated_to
         over_long = "drop" if bound is None else f"truncate to {bound} tokens"
-        return {"seed of the order": self.seed, "over_long": over_long, **units}
+        whole: dict[str, Any] = {"seed of the order": self.seed, "over_long": over_long}
+        if isinstance(self.schedule, PhasedSchedule):
+            whole["rates change at positions"] = self.schedule.stops.tolist()
+        return {**whole, **units}
 
     def groups(self, by: str) -> dict[tuple[str, str], str]:
         """(task, language) of every trained cell to its task, its language or its task cluster.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mtft.mixing.permutation import Words, mixed, permuted, stable_key
+from mtft.mixing.phased_schedule import PhasedSchedule
 from mtft.mixing.schedule import Integers, Schedule
 
 
@@ -18,17 +19,16 @@ class Order:
     of its unit's were used, and nothing as long as the rows is ever stored.
 
     Args:
-        weights: (units,) int64, the schedule's.
-        sizes: (units,) int64, rows of each unit; at least 1 where its weight is.
+        schedule: Of the units.
+        sizes: (units,) int64, rows of each unit; at least 1 where it occurs.
         names: The units' names, which with the seed key their permutations.
         seed: Of the order.
-
-    Raises:
-        MixtureError: The weights cannot be scheduled.
     """
 
-    def __init__(self, weights: Integers, sizes: Integers, names: Sequence[str], seed: int) -> None:
-        self.schedule = Schedule(weights)
+    def __init__(
+        self, schedule: Schedule | PhasedSchedule, sizes: Integers, names: Sequence[str], seed: int
+    ) -> None:
+        self.schedule = schedule
         self.sizes = sizes
         self._keys = np.array([stable_key(seed, name) for name in names], dtype=np.uint64)
 

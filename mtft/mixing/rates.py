@@ -6,14 +6,15 @@ Order of operations, each step a function below:
    one changes no share. `unit: examples`: its prompted rows, after the caps per template and per dataset.
 2. **cap**: `min(size, cap)`.
 3. **kind**. `proportional`: the capped size times the task's weight. `weights`: the task's weight, divided
-   among its languages by capped size.
+   among its languages by capped size. `unimax`: as `proportional` within a group (a language, a cluster or a
+   task); between groups as even as the maximum repetition allows.
 4. **task temperature** within a cluster: `(task's total) ** (1 / T)`, the cluster's total kept; not with
    `weights`, which fix the totals.
-5. **language temperature** within a block, likewise. A block is a cluster (`proportional`) or a task
-   (`weights`).
+5. **language temperature** within a block, likewise. A block is a cluster (`proportional`), a task
+   (`weights`) or UniMax's group.
 6. **cluster temperature** over all: `(cluster's total) ** (1 / T)`; not with `weights`.
 7. **maximum repetition** over a horizon of positions: no unit is met more than that many times per row; what
-   it gives up goes to the others in proportion.
+   it gives up goes to the others in proportion; with `unimax`, evenly to the other groups.
 8. **quantised** to integers for the schedule.
 
 Temperature 1 changes nothing, a large one evens out.
@@ -27,21 +28,31 @@ one per dataset: Sanh et al. 2022 (P3), arXiv 2110.08207. Step 7 as a bound on e
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from mtft.errors import MixtureError
+from mtft.mixing.annealing import TEMPERATURES, Annealing
+from mtft.mixing.unimax import unimax_shares
 
 Shares = npt.NDArray[np.float64]
 
-Kind = Literal["proportional", "weights"]
+Kind = Literal["proportional", "weights", "unimax"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+Grouping = Literal["language", "cluster", "task"]
+GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 Measure = Literal["rows", "examples"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 RESOLUTION = 2**30
+# the temperatures that act within one of UniMax's groups
+WITHIN_UNIMAX: dict[Grouping, tuple[str, ...]] = {
+    "language": (),
+    "cluster": ("temperature_language", "temperature_task"),
+    "task": ("temperature_language",),
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ class Rates:
     """How the units of a mixture share its positions.
 
     Attributes:
-        kind: `proportional` to capped sizes times weights, or by `weights` alone.
+        kind: `proportional` to capped sizes times weights, by `weights` alone, or `unimax`.
         cap: Largest size that counts; None for any.
         temperature_language: Temperature among the languages of a block.
         temperature_cluster: Temperature among the clusters.
@@ -59,10 +70,13 @@ class Rates:
         cap_per_dataset: Examples: of a unit with more rows than this, each template counts that many divided
             by the number of its templates, rounded down; None for any.
         temperature_task: Temperature among the tasks of a cluster.
+        unimax_by: UniMax's groups: `language`, `cluster` or `task`.
+        anneal: Temperatures that change along the run, in place of constant ones; None for none.
 
     Raises:
-        MixtureError: A value is out of range, `weights` comes with a task or cluster temperature, or a cap on
-            examples comes with rows.
+        MixtureError: A value is out of range, `weights` comes with a task or cluster temperature, a cap on
+            examples comes with rows, UniMax lacks a maximum repetition or comes with a temperature that its
+            groups leave no place for, or annealing comes with a bound on repetition.
     """
 
     kind: Kind = "proportional"
@@ -74,6 +88,8 @@ class Rates:
     cap_per_template: int | None = None
     cap_per_dataset: int | None = None
     temperature_task: float = 1.0
+    unimax_by: Grouping = "language"
+    anneal: Annealing | None = None
 
     def __post_init__(self) -> None:
         caps = (self.cap, self.cap_per_template, self.cap_per_dataset)
@@ -92,12 +108,67 @@ class Rates:
                 found="unit: rows",
                 remedy="Give `unit: examples`.",
             )
-        for name in ("temperature_cluster", "temperature_task"):
-            if self.kind == "weights" and getattr(self, name) != 1.0:
+        self._check_temperatures()
+        self._check_unimax()
+        if self.anneal is not None and (self.max_repetition is not None or self.kind == "unimax"):
+            raise MixtureError(
+                "A bound on repetition holds over rates that stay the same, so it goes without `anneal`.",
+                found=f"kind: {self.kind}, max_repetition: {self.max_repetition}",
+                remedy="Give `cap`, or drop one of the two.",
+            )
+
+    @property
+    def changing(self) -> dict[str, Any]:
+        """The temperatures that are not 1: a constant, or the values of `anneal`."""
+        annealed = {} if self.anneal is None else self.anneal.values
+        constant = {name: getattr(self, name) for name in TEMPERATURES if getattr(self, name) != 1.0}
+        return {**constant, **annealed}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The rules as plain data; those of UniMax and of annealing only where they are used."""
+        content = asdict(self)
+        if self.kind != "unimax":
+            del content["unimax_by"]
+        if self.anneal is None:
+            del content["anneal"]
+        else:
+            content["anneal"] = self.anneal.as_dict()
+        return content
+
+    def _check_temperatures(self) -> None:
+        for name, value in self.changing.items():
+            if self.kind == "weights" and name != "temperature_language":
                 raise MixtureError(
                     f"Explicit weights fix the totals, so they go without a {name.partition('_')[2]} temperature.",
-                    found=f"kind: weights, {name}: {getattr(self, name)}",
+                    found=f"kind: weights, {name}: {value}",
                 )
+            if self.anneal is not None and name in self.anneal.values and getattr(self, name) != 1.0:
+                raise MixtureError(
+                    f"`{name}` is constant or annealed, not both.",
+                    found=f"{name}: {getattr(self, name)}, anneal.{name}: {list(value)}",
+                )
+
+    def _check_unimax(self) -> None:
+        if self.unimax_by not in GROUPINGS or (self.kind != "unimax" and self.unimax_by != "language"):
+            raise MixtureError(
+                f"`unimax_by` must be one of {', '.join(GROUPINGS)}, with `kind: unimax`.",
+                found=f"kind: {self.kind}, unimax_by: {self.unimax_by}",
+            )
+        if self.kind != "unimax":
+            return
+        if self.max_repetition is None:
+            raise MixtureError(
+                "UniMax must know how often a row may be met.",
+                found="kind: unimax without max_repetition",
+                remedy="Give `max_repetition`.",
+            )
+        free = WITHIN_UNIMAX[self.unimax_by]
+        if refused := [name for name in self.changing if name not in free]:
+            raise MixtureError(
+                f"UniMax over each {self.unimax_by} goes with "
+                f"{' and '.join(free) if free else 'no temperature'}: the others would change its even shares.",
+                found=f"{refused[0]}: {self.changing[refused[0]]}",
+            )
 
 
 @dataclass(frozen=True)
@@ -145,7 +216,7 @@ def shares(units: Sequence[Unit], rates: Rates, *, horizon: int | None = None) -
 
     Args:
         units: The units.
-        rates: The rules.
+        rates: The rules; what they say of annealing is left to `phases_of`.
         horizon: Positions over which the maximum repetition is held; by default one pass, as many as there
             are rows.
 
@@ -158,18 +229,20 @@ def shares(units: Sequence[Unit], rates: Rates, *, horizon: int | None = None) -
         raise MixtureError("A mixture must have at least one row to train on.", found="none")
     weights = np.array([unit.weight for unit in units])
     result = capped(sizes, rates.cap)
-    if rates.kind == "proportional":
-        result = result * weights
-        blocks = [unit.cluster for unit in units]
-    else:
-        blocks = [unit.task for unit in units]
+    blocks = [getattr(unit, _block(rates)) for unit in units]
+    if rates.kind == "weights":
         result = weights * within(result, blocks) * (sizes > 0)
+    else:
+        result = result * weights
     result = tempered(result, [unit.task for unit in units], rates.temperature_task, blocks=blocks)
     languages = [(block, unit.language) for block, unit in zip(blocks, units, strict=True)]
     result = tempered(result, languages, rates.temperature_language, blocks=blocks)
     result = tempered(result, [unit.cluster for unit in units], rates.temperature_cluster)
     most = _most_positions(units, rates, rows)
-    return bounded(result / result.sum(), most, int(rows.sum()) if horizon is None else horizon)
+    length = int(rows.sum()) if horizon is None else horizon
+    if rates.kind == "unimax":
+        return unimax_shares(result, blocks, most, length)
+    return bounded(result / result.sum(), most, length)
 
 
 def capped(sizes: Shares, cap: int | None) -> Shares:
@@ -256,3 +329,22 @@ def quantised(share: Shares) -> npt.NDArray[np.int64]:
 def _most_positions(units: Sequence[Unit], rates: Rates, rows: Shares) -> Shares:
     own = [rates.max_repetition if unit.max_repetition is None else unit.max_repetition for unit in units]
     return np.array([np.inf if times is None else times for times in own]) * np.maximum(rows, 1e-9)
+
+
+def refuse_bounded_annealing(units: Sequence[Unit]) -> None:
+    """Refuse a task's own bound on repetition where rates change.
+
+    Raises:
+        MixtureError: A task has one.
+    """
+    for unit in units:
+        if unit.max_repetition is not None:
+            raise MixtureError(
+                "A bound on repetition holds over rates that stay the same, so it goes without `anneal`.",
+                found=f"task {unit.task}, max_repetition: {unit.max_repetition:g}",
+            )
+
+
+def _block(rates: Rates) -> str:
+    """What a unit's temperatures per task and language keep the total of."""
+    return {"proportional": "cluster", "weights": "task", "unimax": rates.unimax_by}[rates.kind]

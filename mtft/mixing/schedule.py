@@ -99,6 +99,11 @@ class Schedule:
             counts[self._right[node]] = counts[node] - left
         return counts[: len(self.weights)]
 
+    def rates(self) -> list[int]:
+        """Each unit's weight, as plain data."""
+        found: list[int] = self.weights.tolist()
+        return found
+
     def _split(self, node: Integers, n: Integers) -> tuple[Integers, npt.NDArray[np.bool_]]:
         """left(n) = floor(n * a / w + 1/2) at some nodes, and whether left(n + 1) is one more.
 

@@ -84,13 +84,27 @@ class Section:
         value = self._content.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        if not _positive(value):
             self._fail(key, "a positive number")
         return float(value)
+
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """A list of positive numbers; nothing reads as an empty one."""
+        value = self._content.get(key)
+        if value is None:
+            return ()
+        listed = value if isinstance(value, list) else [value]
+        if not listed or not all(_positive(item) for item in listed):
+            self._fail(key, "a list of positive numbers")
+        return tuple(map(float, listed))
 
     def _fail(self, key: str, wanted: str) -> NoReturn:
         found = _short(self._content[key]) if key in self._content else "nothing"
         raise MixtureError(f"`{key}` must be {wanted}.", found=found, where=self.where)
+
+
+def _positive(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _short(value: object) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mtft.errors import MixtureError, nearest
+from mtft.mixing.annealing import Annealing
 from mtft.mixing.cells import Entry, HeldOut, MixtureCells, divide
 from mtft.mixing.leakage import MODES, guarded
 from mtft.mixing.limits import LIMIT_KEYS, Limits, over_long
@@ -29,6 +30,7 @@ _KEYS = (
 )
 _ENTRY_KEYS = (*(field.name for field in dataclasses.fields(Entry)), *SAMPLE_KEYS[1:])
 _RATE_KEYS = tuple(field.name for field in dataclasses.fields(Rates))
+_ANNEAL_KEYS = tuple(field.name for field in dataclasses.fields(Annealing))
 _HELD_KEYS = tuple(field.name for field in dataclasses.fields(HeldOut))
 
 
@@ -126,6 +128,7 @@ class MixtureSpec:
         """The settings as plain data, without the place they were read from."""
         content = dataclasses.asdict(self)
         del content["path"]
+        content["rates"] = self.rates.as_dict()
         if self.leakage is None:
             del content["leakage"]
         if self.limits.over_long == "drop":  # as before there was a choice
@@ -206,11 +209,18 @@ def _rates(top: Section, path: Path) -> Rates:
             temperature_task=section.number("temperature_task") or 1.0,
             temperature_cluster=section.number("temperature_cluster") or 1.0,
             max_repetition=section.number("max_repetition"),
+            unimax_by=section.text("unimax_by", "language"),  # type: ignore[arg-type]  # likewise
+            anneal=_annealing(section),
         )
     except MixtureError as error:
         if error.where is not None:
             raise
         raise MixtureError(error.rule, found=error.found, where=section.where, remedy=error.remedy) from error
+
+
+def _annealing(rates: Section) -> Annealing | None:
+    section = Section(rates.raw("anneal"), f"{rates.where}.anneal", _ANNEAL_KEYS)
+    return Annealing.read(section) if "anneal" in rates else None
 
 
 def _leakage(top: Section) -> str | None:

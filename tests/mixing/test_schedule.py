@@ -105,7 +105,7 @@ def test_the_order_over_three_hundred_units_and_a_hundred_million_rows_needs_no_
     sizes = np.maximum(random.lognormal(0, 2, 300), 1e-3)
     sizes = np.maximum(sizes / sizes.sum() * 10**8, 1).astype(np.int64)
     names = [f"unit {number}" for number in range(300)]
-    order = Order(quantised(sizes / sizes.sum()), sizes, names, seed=3)
+    order = Order(Schedule(quantised(sizes / sizes.sum())), sizes, names, seed=3)
     positions = np.concatenate([random.integers(0, 10**8, 3000), np.arange(7 * 10**7, 7 * 10**7 + 20_000)])
     unit, row, epoch = order.rows(np.unique(positions))
     assert (row < sizes[unit]).all()
