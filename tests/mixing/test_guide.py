@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from mtft.mixing import MixtureSpec, build_mixture
+from mtft.mixing import Mixture, MixtureSpec, build_mixture, summed
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder
 from mtft.tasks import CardIndex, Sources
 
-GUIDE = Path(__file__).resolve().parents[2] / "docs" / "mixtures.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+GUIDE = DOCS / "mixtures.md"
 
 
 @pytest.fixture
@@ -51,3 +52,24 @@ def test_published_rows_train_with_the_guides_card(blocks: list[str], tmp_path: 
     assert len(trained) == 3
     assert all(50 <= count < 60 for count in trained)
     assert built.shards[0].example(0).template_id == "prompted"
+
+
+@pytest.mark.parametrize("name", ["mini_unimax", "mini_annealed"])
+def test_mixtures_of_the_guide_to_dynamic_sampling_build(name: str, tmp_path: Path) -> None:
+    text = (DOCS / "dynamic_sampling.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(next(block for block in blocks if f"name: {name}" in block), encoding="utf-8")
+    spec = MixtureSpec.load(path)
+    cells = spec.resolve(CardIndex.load([builtin_folder("prompts")]), TemplateCollection.builtin())
+    built = build_mixture(spec, cells, Sources(), tmp_path / "cache")
+    mixture = Mixture(built, built.index())
+    if name == "mini_unimax":
+        tasks = sorted(summed(mixture.proportions(), lambda line: line.task).values(), key=lambda t: t.rows)
+        assert tasks[0].epochs == pytest.approx(2, rel=0.05)  # the smallest is at its bound
+        assert tasks[1].share == pytest.approx(tasks[2].share, abs=0.05)  # the others share evenly
+    else:
+        assert len(mixture.phases) == 9
+        first, last = mixture.phases[0].shares, mixture.phases[-1].shares
+        assert last.max() < first.max()
+        assert "Phases" in mixture.describe()
