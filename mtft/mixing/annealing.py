@@ -51,7 +51,9 @@ class Annealing:
             raise MixtureError(f"A shape must be one of {', '.join(SHAPES)}.", found=f"`{self.shape}`")
         if not self.values:
             raise MixtureError(
-                "Annealing must change a temperature.", found="none", remedy=f"Give {', '.join(TEMPERATURES)}."
+                "Annealing must change a temperature.",
+                found="none",
+                remedy=f"Give {', '.join(TEMPERATURES)}.",
             )
         if any(not 0 < value < math.inf for values in self.values.values() for value in values):
             raise MixtureError("Temperatures must be positive numbers.", found=self.values)

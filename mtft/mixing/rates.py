@@ -230,10 +230,7 @@ def shares(units: Sequence[Unit], rates: Rates, *, horizon: int | None = None) -
     weights = np.array([unit.weight for unit in units])
     result = capped(sizes, rates.cap)
     blocks = [getattr(unit, _block(rates)) for unit in units]
-    if rates.kind == "weights":
-        result = weights * within(result, blocks) * (sizes > 0)
-    else:
-        result = result * weights
+    result = weights * within(result, blocks) * (sizes > 0) if rates.kind == "weights" else result * weights
     result = tempered(result, [unit.task for unit in units], rates.temperature_task, blocks=blocks)
     languages = [(block, unit.language) for block, unit in zip(blocks, units, strict=True)]
     result = tempered(result, languages, rates.temperature_language, blocks=blocks)

@@ -16,10 +16,13 @@ from mtft.mixing.rates import Unit, quantised
 from mtft.mixing.schedule import Schedule
 from tests.mixing.conftest import SPEC, World
 
-ANNEALED = SPEC + """
+ANNEALED = (
+    SPEC
+    + """
 rates:
   anneal: {shape: linear, over: 400, phases: 5, temperature_cluster: [1, 4], temperature_language: [4, 1]}
 """
+)
 
 
 @pytest.fixture
@@ -74,7 +77,9 @@ def test_the_fingerprint_follows_the_phases_and_nothing_else(world: World) -> No
         Rates(),
         Rates(anneal=Annealing(over=401, phases=5, temperature_cluster=(1, 4), temperature_language=(4, 1))),
         Rates(anneal=Annealing(over=400, phases=6, temperature_cluster=(1, 4), temperature_language=(4, 1))),
-        Rates(anneal=Annealing(over=400, phases=5, temperature_cluster=(1, 4.5), temperature_language=(4, 1))),
+        Rates(
+            anneal=Annealing(over=400, phases=5, temperature_cluster=(1, 4.5), temperature_language=(4, 1))
+        ),
     ]
     found = {Mixture(built, index, rates).fingerprint for rates in others} | {same.fingerprint}
     assert len(found) == 5
@@ -109,8 +114,10 @@ def test_describe_and_manifest_show_the_phases(mixture: Mixture) -> None:
     assert "Phases" in text
     manifest = json.loads(json.dumps(mixture.manifest()))
     assert manifest["phases"][0] == {
-        **{"start": 0, "stop": 80},
-        **{"temperature_language": pytest.approx(3.7), "temperature_cluster": pytest.approx(1.3)},
+        "start": 0,
+        "stop": 80,
+        "temperature_language": pytest.approx(3.7),
+        "temperature_cluster": pytest.approx(1.3),
     }
     assert manifest["phases"][-1]["stop"] is None
     assert manifest["phases"][-1]["temperature_cluster"] == 4
@@ -193,7 +200,10 @@ def test_shares_of_phases_are_those_of_constant_temperatures() -> None:
         ("temperature_cluster: 2\n  anneal: {temperature_cluster: [1, 2]}", "constant or annealed, not both"),
         ("kind: weights\n  anneal: {temperature_cluster: [1, 2]}", "Explicit weights fix the totals"),
         ("max_repetition: 3\n  anneal: {temperature_cluster: [1, 2]}", "goes without `anneal`"),
-        ("kind: unimax\n  max_repetition: 3\n  unimax_by: task\n  anneal: {temperature_language: [1, 2]}", "anneal"),
+        (
+            "kind: unimax\n  max_repetition: 3\n  unimax_by: task\n  anneal: {temperature_language: [1, 2]}",
+            "anneal",
+        ),
         ("unimax_by: task", "kind: unimax"),
         ("kind: unimax", "how often a row may be met"),
     ],

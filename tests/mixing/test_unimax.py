@@ -111,8 +111,14 @@ def test_own_bounds_and_caps_keep_within_a_group() -> None:
     [
         ({"kind": "unimax"}, "how often a row may be met"),
         ({"kind": "unimax", "max_repetition": 2, "temperature_language": 2.0}, "no temperature"),
-        ({"kind": "unimax", "max_repetition": 2, "unimax_by": "task", "temperature_task": 2.0}, "each task goes"),
-        ({"kind": "unimax", "max_repetition": 2, "unimax_by": "cluster", "temperature_cluster": 2.0}, "cluster goes"),
+        (
+            {"kind": "unimax", "max_repetition": 2, "unimax_by": "task", "temperature_task": 2.0},
+            "each task goes",
+        ),
+        (
+            {"kind": "unimax", "max_repetition": 2, "unimax_by": "cluster", "temperature_cluster": 2.0},
+            "cluster goes",
+        ),
         ({"kind": "unimax", "max_repetition": 2, "unimax_by": "words"}, "unimax_by"),
         ({"unimax_by": "task"}, "kind: unimax"),
     ],
