@@ -14,7 +14,7 @@ read the same examples.
 - `famo_overhead`, `dgr_overhead`: likewise.
 - `gradient_balancing_overhead`: LoRA, micro-batches of one task each; the plain sum has the same ones.
 - `gradient_balancing_vs_torchjd_backward`: one gradient of UPGrad, without optimiser: TorchJD's function for several
-  losses against one task at a time. Weights and gradients are compared first.
+  losses against one task at a time, both on the library's model. Weights and gradients are compared first.
 - `gradient_balancing_memory`: bytes of tensors that ours holds at its peak above what the plain sum's passes hold at
   theirs, over tasks x trained parameters x 4.
 """

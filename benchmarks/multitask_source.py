@@ -109,12 +109,22 @@ def sample_of(shape: Shape, words: int, low: int, eos: int) -> Sample:
     return Sample(tuple(examples), none, none)
 
 
-def trainer_of(family: str, shape: Shape, *, single: bool = False, **settings: Any) -> MultitaskTrainer:
-    """A trainer before its first step; the same weights and examples whatever the settings."""
+def trainer_of(
+    family: str, shape: Shape, *, single: bool = False, own: bool = True, **settings: Any
+) -> MultitaskTrainer:
+    """A trainer before its first step; the same weights and examples whatever the settings.
+
+    Args:
+        family: `mt5` or `bloom`.
+        shape: Sizes.
+        single: Whether a micro-batch has one task.
+        own: Whether the model is of our class or of the library's.
+        **settings: Of `MultitaskArguments`.
+    """
     tokenizer = train_tokenizer(["a text"], minimum_vocabulary(family), family)  # type: ignore[arg-type]
     words = max(shape.words, len(tokenizer))
     size = ModelSize(width=shape.width, layers=shape.layers, heads=max(shape.width // 32, 1))
-    model = random_model(family, words, size, tokenizer, own=True)
+    model = random_model(family, words, size, tokenizer, own=own)
     sample = sample_of(shape, words, max(tokenizer.all_special_ids) + 1, int(tokenizer.eos_token_id))
     validation = {"validation": FewTasks(1, single=True)} if settings.get("loss_balancing") == "coba" else {}
     return MultitaskTrainer(

@@ -51,7 +51,7 @@ def phases_of(units: Sequence[Unit], rates: Rates, *, horizon: int | None = None
     found: list[Phase] = []
     for stop, temperatures in rates.anneal.stretches(pass_):
         start = found[-1].stop if found else 0
-        now = replace(rates, anneal=None, **temperatures)
+        now = replace(rates, anneal=None, **temperatures)  # type: ignore[arg-type]  # all are floats
         found.append(Phase(start or 0, stop, temperatures, shares(units, now)))
     return tuple(found)
 

@@ -68,7 +68,8 @@ def unimax_shares(base: Numbers, groups: Sequence[Hashable], most: Numbers, hori
     result = np.zeros(len(base))
     for units, budget in zip(members.values(), budgets.tolist(), strict=True):
         result[units] = filled(base[units], most[units], budget)
-    return result / result.sum()
+    total: float = result.sum()
+    return result / total
 
 
 def filled(base: Numbers, most: Numbers, budget: float) -> Numbers:

@@ -38,7 +38,6 @@ def test_every_claim_is_made_of_equal_results(tmp_path: Path, capsys: pytest.Cap
     }
     assert all(each["equal"] for each in claims.values()), capsys.readouterr().out
     assert all(each["value"] > 0 for each in claims.values())
-    assert claims["gradient_balancing_memory"]["value"] <= 1.2  # counted, not timed
 
 
 def test_mt5_gives_torchjds_weights_one_task_at_a_time() -> None:
