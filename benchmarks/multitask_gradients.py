@@ -179,6 +179,8 @@ def gradient_claims(family: str, shape: Shape, chosen: argparse.Namespace) -> li
     equal = agree(tasks)
     mine, theirs = in_turn([tasks.ours, tasks.peer], tasks.forget, chosen.rounds)
     ratio = median(peer / ours for ours, peer in zip(mine, theirs, strict=True))
+    told = f"ours {median(mine):.3f} s, torchjd {median(theirs):.3f} s, ratio {ratio:.2f}"
+    print(f"# {family}: a gradient of {TASKS} tasks: {told}")
     plain = memory_of(tasks, tasks.plain)
     ours, peer = memory_of(tasks, lambda: ours_afresh(tasks)), memory_of(tasks, tasks.peer)
     allowed = GradientRows.bytes_for(tasks.parameters, TASKS)

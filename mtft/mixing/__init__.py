@@ -3,6 +3,7 @@
 MixtureSpec (YAML) → MixtureCells → build_mixture → BuiltMixture (shards) → MixtureIndex (lengths) → Mixture
 """
 
+from mtft.mixing.annealing import Annealing
 from mtft.mixing.build import build_mixture
 from mtft.mixing.built import BuiltMixture
 from mtft.mixing.cells import Entry, HeldOut, MixtureCells, MixtureTask, languages_of
@@ -15,6 +16,8 @@ from mtft.mixing.index import ByteLengths, LengthMeasure, MixtureIndex, TokenBou
 from mtft.mixing.limits import Limits
 from mtft.mixing.mixture import Mixture
 from mtft.mixing.overlap import OverlapIndex, OverlapRule
+from mtft.mixing.phased_schedule import PhasedSchedule
+from mtft.mixing.phases import Phase
 from mtft.mixing.proportions import Proportion, summed
 from mtft.mixing.rates import Rates, Unit, shares
 from mtft.mixing.sampling import Sampling
@@ -23,6 +26,7 @@ from mtft.mixing.spec import MixtureSpec
 
 __all__ = [
     "EXPORT_FORMATS",
+    "Annealing",
     "BuiltMixture",
     "ByteLengths",
     "Declaration",
@@ -38,6 +42,8 @@ __all__ = [
     "MixtureTask",
     "OverlapIndex",
     "OverlapRule",
+    "Phase",
+    "PhasedSchedule",
     "Proportion",
     "Rates",
     "Sampling",

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 
+from mtft.encoding import PackWindows
 from mtft.errors import MixtureError
 from mtft.mixing import Mixture, Rates, declare, describe_declared, shares
 from mtft.mixing.annealing import Annealing
@@ -66,6 +67,12 @@ def test_any_position_alone_is_what_it_is_in_a_row_for_any_number_of_processes(m
     assert [mixture.example(p) for p in (79, 80, 81)] == examples
     lengths = mixture.lengths(np.array([500, 3, 80]))[0]
     assert lengths.tolist() == [len(mixture.example(p).inputs.split()) for p in (500, 3, 80)]
+
+
+def test_packs_hold_every_position_once_whatever_the_phases(mixture: Mixture) -> None:
+    windows = PackWindows(mixture, "causal", (64,), window=150, total_rows=600, over_capacity="refuse")
+    packed = [position for number in range(4) for pack in windows[number].packs for position in pack.tolist()]
+    assert sorted(packed) == list(range(600))
 
 
 def test_the_fingerprint_follows_the_phases_and_nothing_else(world: World) -> None:
