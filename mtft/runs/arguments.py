@@ -25,7 +25,7 @@ class RunArguments:
     )
     add_tags: list[str] = field(
         default_factory=list,
-        metadata={"help": "Linearisation styles whose tags become tokens of the model, such as unified."},
+        metadata={"help": "Linearisation styles or codecs whose tags become tokens of the model: unified, locations, sentinels."},
     )
     mixture: str = field(default="mini_xp3", metadata={"help": "Name or path of the training mixture."})
     suite: str | None = field(

@@ -36,7 +36,7 @@ CLUSTERS = (
 )  # fmt: skip
 METRICS = (
     "accuracy", "chrf", "span_f1", "qa", "ndcg", "bleu", "ter", "rouge", "meteor", "bertscore", "parent",
-    "slot_error", "coverage",
+    "slot_error", "coverage", "tag_accuracy", "tag_f1", "boxes", "roc_auc",
 )  # fmt: skip
 _NON_COMMERCIAL = re.compile(r"\bNC\b")
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
