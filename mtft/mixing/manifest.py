@@ -11,6 +11,7 @@ from mtft.mixing.leakage import leakage_record
 
 if TYPE_CHECKING:
     from mtft.mixing.cells import MixtureTask
+    from mtft.mixing.index import UnitIndex
     from mtft.mixing.mixture import Mixture
     from mtft.mixing.proportions import Proportion
     from mtft.tasks import Task

@@ -113,8 +113,8 @@ def test_what_was_measured_is_read_from_the_cache(world: World, monkeypatch: pyt
 
 def test_a_pool_of_one_item_gives_no_exemplar(world: World) -> None:
     world.write("mood/de/train.jsonl", [{"id": 1, "text": "ein wort", "label": 0}])
-    mixture = world.mixture(SPEC.replace("tasks: [mood, thing]", "tasks: [{task: mood, languages: [de]}]") + "exemplars: 3\n")
-    assert all(not SEPARATOR in e.inputs for e in mixture.examples(range(len(mixture))))
+    mixture = world.mixture("name: one\ntasks: [{task: mood, languages: [de]}]\nexemplars: 3\n")
+    assert all(SEPARATOR not in e.inputs for e in mixture.examples(range(len(mixture))))
 
 
 @pytest.mark.parametrize("count", [-1, 65, 1.5, "two"])
