@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mtft.tasks import Problems, Sources, Task
 
 
+_RANKED = frozenset({"ndcg", "roc_auc"})  # their items are queries, kept whole
 logger = logging.getLogger(__name__)
 
 TABLE_COLUMN = "table"
@@ -85,7 +86,7 @@ def cell_examples(
         if asked.splits
         else task.rows(side, sources, problems)
     )
-    rows = drawn(found_rows, asked.max_items, whole_groups="ndcg" in cell.metrics)
+    rows = drawn(found_rows, asked.max_items, whole_groups=bool(_RANKED & set(cell.metrics)))
     if not rows and cell.seen == "seen":
         problems.note("empty_cell", task.name, task.config)  # such as word lists, which only train
     elif not rows:

@@ -23,6 +23,7 @@ import numpy as np
 
 from mtft.errors import SuiteError, nearest
 from mtft.evaluation.sample_columns import SampleRows
+from mtft.mixing.exemplars import SEPARATOR, answered
 from mtft.mixing.permutation import permuted, stable_key
 from mtft.statistics import FloatArray
 from mtft.tasks.division import Side
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from mtft.prompting import Template
     from mtft.tasks import Sources, Task
 
-SEPARATOR = "\n\n"
 MAX_POOL = 2000
 SHOT_SIDES: dict[str, tuple[Side, ...]] = {
     "train": ("train",),
@@ -164,8 +164,7 @@ def _balanced(shots: Sequence[Example], key: int) -> list[Example]:
 
 def shot_text(shot: Example) -> str:
     """A shot with its answer. Example: inputs `2 + 2 =` and target `4` are `2 + 2 = 4`."""
-    apart = "" if shot.inputs[-1:].isspace() or shot.target[:1].isspace() else " "
-    return f"{shot.inputs}{apart}{shot.target}"
+    return answered(shot.inputs, shot.target)
 
 
 class Prompt(NamedTuple):

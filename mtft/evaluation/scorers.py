@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from mtft.errors import SuiteError, nearest
-from mtft.evaluation import text_scorers
+from mtft.evaluation import tag_scorers, text_scorers
 from mtft.evaluation.answers import exact_match, token_f1
 from mtft.evaluation.judgement import Judgement, Unscorable
 from mtft.evaluation.metrics.bertscore import bert_setting, bert_signature
@@ -118,6 +118,7 @@ class Scorer:
         signature: How an example's scores are made, where its metrics cannot tell.
         ready: Raises an error that says what is missing, before a model is loaded.
         prepare: Called once with all outputs, where many at once are faster.
+        problem: Why no output can be scored on an example, where the choices do not tell; else an empty string.
     """
 
     needs: Literal["choices", "generation"]
@@ -126,6 +127,7 @@ class Scorer:
     signature: Callable[[Example], str] = lambda example: ""
     ready: Callable[[], object] = lambda: None
     prepare: Callable[[Outputs], None] = lambda outputs: None
+    problem: Callable[[Example], str] = lambda example: ""
 
 
 SCORERS: dict[str, Scorer] = {
@@ -154,6 +156,10 @@ SCORERS: dict[str, Scorer] = {
     ),
     "coverage": Scorer("generation", text_scorers.coverage_of, ("triples",), text_scorers.coverage_signature),
     "span_f1": Scorer("generation", span_f1),
+    "tag_accuracy": Scorer("generation", tag_scorers.tags, problem=tag_scorers.tagged_problem),
+    "tag_f1": Scorer("generation", tag_scorers.tags, problem=tag_scorers.tagged_problem),
+    "boxes": Scorer("generation", tag_scorers.boxes, problem=tag_scorers.boxes_problem),
+    "roc_auc": Scorer("choices", tag_scorers.yes_or_no, problem=tag_scorers.yes_or_no_problem),
     "qa": Scorer("generation", qa, signature=lambda e: f"case:lc|tok:mlqa-{e.language}"),
 }
 
@@ -183,7 +189,7 @@ def unscorable_reason(example: Example, scorer: Scorer, table: Table | None = No
         return str(reason)
     if scorer is SCORERS["span_f1"] and parse_spans(example.target).malformed:
         return "the target is no list of entities"
-    return ""
+    return scorer.problem(example)
 
 
 def _check_table(scorer: Scorer, table: Table | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import numpy as np
 
 from mtft.mixing.cells import MixtureCells
 from mtft.mixing.division import Groups
+from mtft.mixing.exemplars import Fitting, with_exemplars
 from mtft.mixing.index import (
     KEPT,
     ByteLengths,
@@ -114,8 +115,16 @@ class BuiltMixture:
         if budget is not None:
             verdicts = mark_repeated(verdicts, shortened)
         rows = [shard.column("row") for shard in self.shards]
-        units = map(UnitIndex, verdicts, lengths, rows, shortened)
-        return MixtureIndex(tuple(units), chosen.fingerprint, limits, budget)
+        units = tuple(map(UnitIndex, verdicts, lengths, rows, shortened))
+        if self.spec.exemplars:
+            bound = limits.max_input_tokens if measure is not None else None
+            work = Fitting(self.shards, units, chosen, self.spec.exemplars, self.spec.seed, bound)
+            fitted = with_exemplars(work, self.folder, num_proc, progress)
+            units = tuple(
+                replace(unit, lengths=whole, exemplars=exemplars)
+                for unit, (exemplars, whole) in zip(units, fitted, strict=True)
+            )
+        return MixtureIndex(units, chosen.fingerprint, limits, budget)
 
 
 def _updated(lengths: Lengths, shortened: TruncatedPrompts | None) -> Lengths:

@@ -67,6 +67,8 @@ def source_tree(mixture: Mixture) -> Tree:
     if bound := mixture.index.truncated_to:
         shortened = sum(unit.truncated for unit in mixture.index.units)
         tree.add(f"truncated: {shortened:,} prompts, to {bound:,} tokens")
+    if wanted := spec.exemplars:
+        tree.add(_exemplars_line(mixture, wanted))
     tree.add(f"dropped: {_counts(dropped_by_reason(mixture))}")
     if emptied := emptied_cells(mixture):
         branch = tree.add(f"nothing left to train on: {len(emptied)} cells")
@@ -84,6 +86,16 @@ def _rates_line(rates: Rates) -> str:
         f"{rates.temperature_cluster:g} per cluster, "
         f"at most {rates.max_repetition or 'any number of'} repetitions{anneal}"
     )
+
+
+def _exemplars_line(mixture: Mixture, wanted: int) -> str:
+    """How many exemplars stand before the prompts, and how many prompts have fewer than were asked for."""
+    units = [unit for unit in mixture.index.units if unit.exemplars is not None and unit.examples]
+    counts = [unit.exemplars.fitting[unit.records] for unit in units if unit.exemplars is not None]
+    given, prompts = sum(int(each.sum(dtype="int64")) for each in counts), sum(map(len, counts))
+    fewer = sum(int((each < wanted).sum()) for each in counts)
+    left_out = wanted * prompts - given
+    return f"exemplars: {given:,} before {prompts:,} prompts, {left_out:,} left out, {fewer:,} prompts with fewer than {wanted}"
 
 
 def emptied_cells(mixture: Mixture) -> list[str]:

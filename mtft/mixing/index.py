@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from mtft.mixing.exemplars import UnitExemplars
     from mtft.mixing.truncated import TruncatedPrompts
 
 Lengths = npt.NDArray[np.int32]
@@ -80,12 +81,14 @@ class UnitIndex:
         lengths: (2, records) int32, tokens of prompt and target; of a shortened prompt those that it has left.
         row: (records,) int32, the row that each record prompts; ascending.
         shortened: The prompts that stand in place of the shard's; None where there are none.
+        exemplars: The answered examples before each prompt, counted in the lengths; None where there are none.
     """
 
     verdicts: Verdicts
     lengths: Lengths
     row: npt.NDArray[np.int32]
     shortened: TruncatedPrompts | None = None
+    exemplars: UnitExemplars | None = None
 
     @cached_property
     def records(self) -> npt.NDArray[np.int32]:

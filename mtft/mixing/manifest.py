@@ -11,6 +11,7 @@ from mtft.mixing.leakage import leakage_record
 
 if TYPE_CHECKING:
     from mtft.mixing.cells import MixtureTask
+    from mtft.mixing.index import UnitIndex
     from mtft.mixing.mixture import Mixture
     from mtft.mixing.proportions import Proportion
     from mtft.tasks import Task
@@ -82,6 +83,14 @@ def _sample(cell: MixtureTask, found: dict[str, Any]) -> dict[str, Any] | None:
     return None if cell.sample is None else {**asdict(cell.sample), **found}
 
 
+def _exemplars(unit: UnitIndex) -> dict[str, Any]:
+    """How many exemplars stand before the kept prompts, and how many that were asked for do not."""
+    if unit.exemplars is None:
+        return {}
+    given = int(unit.exemplars.fitting[unit.records].sum(dtype="int64"))
+    return {"exemplars": {"given": given, "left_out": unit.exemplars.count * unit.examples - given}}
+
+
 def _unit(mixture: Mixture, number: int, line: Proportion) -> dict[str, Any]:
     task, shard = mixture.built.cells.train[number].task, mixture.built.shards[number]
     unit = mixture.index.units[number]
@@ -100,6 +109,7 @@ def _unit(mixture: Mixture, number: int, line: Proportion) -> dict[str, Any]:
         "sample": _sample(mixture.built.cells.train[number], shard.summary.sample),
         "slices": shard.summary.slices,
         "truncated": unit.truncated,
+        **_exemplars(unit),
         "dropped": {**shard.summary.dropped, **unit.dropped},
         "problems": shard.summary.problems,
     }

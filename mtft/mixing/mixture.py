@@ -126,6 +126,10 @@ class Mixture:
             state.update(unit.records.tobytes())
         if self.index.truncated_to is not None:  # the measure decides where a prompt is cut
             state.update(f"{self.index.measure}\n{self.index.truncated_to}\n".encode())
+        for unit in self.index.units:
+            if unit.exemplars is not None:
+                state.update(f"exemplars {unit.exemplars.count} {unit.exemplars.seed}\n".encode())
+                state.update(unit.exemplars.fitting.tobytes())
         return state.hexdigest()[:16]
 
     @cached_property
@@ -141,6 +145,8 @@ class Mixture:
         whole: dict[str, Any] = {"seed of the order": self.seed, "over_long": over_long}
         if isinstance(self.schedule, PhasedSchedule):
             whole["rates change at positions"] = self.schedule.stops.tolist()
+        if count := self.built.spec.exemplars:
+            whole["exemplars"] = f"{count}, {_exemplars_digest(self.index.units)}"
         return {**whole, **units}
 
     def groups(self, by: str) -> dict[tuple[str, str], str]:
@@ -171,7 +177,10 @@ class Mixture:
         )
 
     def _example(self, unit: int, record: int) -> Example:
+        exemplars = self.index.units[unit].exemplars
         example, shortened = self.built.shards[unit].example(record), self.index.units[unit].shortened
+        if exemplars is not None:
+            return replace(example, inputs=exemplars.prompt(record))
         prompt = None if shortened is None else shortened.prompt(record)
         return example if prompt is None else replace(example, inputs=prompt)
 
@@ -209,6 +218,11 @@ class Mixture:
 
 def _digest(unit: UnitIndex) -> str:
     return f"{unit.examples} ({hashlib.sha256(unit.records.tobytes()).hexdigest()[:8]})"
+
+
+def _exemplars_digest(units: Sequence[UnitIndex]) -> str:
+    fitting = b"".join(unit.exemplars.fitting.tobytes() for unit in units if unit.exemplars is not None)
+    return hashlib.sha256(fitting).hexdigest()[:8]
 
 
 def _prompted(shard: Shard, index: UnitIndex) -> tuple[int, ...]:

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from mtft.prompting import TemplateCollection
     from mtft.tasks import CardIndex, Task
 
+MAX_EXEMPLARS = 64
 _KEYS = (
     *("name", "title", "seed", "prompt_languages", "tasks", "held_out", "rates", "limits", "leakage"),
-    "sources",
+    *("exemplars", "sources"),
 )
 _ENTRY_KEYS = (*(field.name for field in dataclasses.fields(Entry)), *SAMPLE_KEYS[1:])
 _RATE_KEYS = tuple(field.name for field in dataclasses.fields(Rates))
@@ -51,6 +52,8 @@ class MixtureSpec:
             `report`, or nothing, only counts them.
         sources: Key of this file, `tasks` or `rates.cap` → where what it says is known from.
         path: The file.
+        exemplars: Answered examples of the same task, language and template before each training prompt, as many as
+            fit (`mtft.mixing.exemplars`).
     """
 
     name: str
@@ -64,6 +67,7 @@ class MixtureSpec:
     sources: dict[str, str]
     path: Path
     leakage: str | None = None
+    exemplars: int = 0
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> MixtureSpec:
@@ -89,6 +93,7 @@ class MixtureSpec:
             sources=_sources(top, path),
             path=path,
             leakage=_leakage(top),
+            exemplars=_exemplars(top.whole("exemplars", 0, least=0) or 0, str(path)),
         )
         _check_sides(spec)
         return spec
@@ -119,6 +124,14 @@ class MixtureSpec:
         limits = dataclasses.replace(self.limits, over_long=over_long(policy, where))
         return dataclasses.replace(self, limits=limits)
 
+    def with_exemplars(self, count: int | None, where: str = "exemplars") -> MixtureSpec:
+        """The mixture with so many answered examples before each prompt; None leaves it as it is.
+
+        Raises:
+            MixtureError: There are fewer than none or more than `MAX_EXEMPLARS`; `where` says where it was given.
+        """
+        return self if count is None else dataclasses.replace(self, exemplars=_exemplars(count, where))
+
     @property
     def fingerprint(self) -> str:
         """Hash of everything in the file that decides rows or order."""
@@ -131,6 +144,8 @@ class MixtureSpec:
         content["rates"] = self.rates.as_dict()
         if self.leakage is None:
             del content["leakage"]
+        if not self.exemplars:
+            del content["exemplars"]
         if self.limits.over_long == "drop":  # as before there was a choice
             del content["limits"]["over_long"]
         del content["sources"]  # where the settings are known from decides no row
@@ -221,6 +236,13 @@ def _rates(top: Section, path: Path) -> Rates:
 def _annealing(rates: Section) -> Annealing | None:
     section = Section(rates.raw("anneal"), f"{rates.where}.anneal", _ANNEAL_KEYS)
     return Annealing.read(section) if "anneal" in rates else None
+
+
+def _exemplars(count: int, where: str) -> int:
+    if not 0 <= count <= MAX_EXEMPLARS:
+        rule = f"`exemplars` must be 0 to {MAX_EXEMPLARS}."
+        raise MixtureError(rule, found=count, where=where)
+    return count
 
 
 def _leakage(top: Section) -> str | None:

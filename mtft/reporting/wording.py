@@ -29,6 +29,13 @@ METRICS = {
     "auc": "AUC per query",
     "auc_overall": "AUC over all candidates",
     "span_f1": "span F1",
+    "tag_accuracy": "tag accuracy",
+    "tag_f1": "F1 of tagged spans",
+    "box_acc_50": "boxes at IoU 0.5",
+    "box_iou": "mean IoU",
+    "roc_auc": "ROC AUC",
+    "label_accuracy": "accuracy of labels",
+    "copy_mismatch_rate": "words copied wrongly",
     "exact_match": "exact match",
     "f1": "F1",
     "ndcg": "nDCG",
@@ -94,6 +101,7 @@ FRACTIONS = frozenset(
             "parent_precision",
             "parent_recall",
         ),
+        *("tag_accuracy", "tag_f1", "copy_mismatch_rate", "box_acc_50", "box_iou", "roc_auc", "label_accuracy"),
         *("slot_error", "slots_missing", "slots_added", "slots_repeated", "coverage", "values_said"),
     }
 )
@@ -101,7 +109,7 @@ FRACTIONS = frozenset(
 POINTS = frozenset({"chrf", "chrf_pp", "bleu", "bleu_lc", "spbleu", "ter"})
 """Metrics of 0 to 100, however small their values happen to be."""
 LESS_IS_BETTER = frozenset(
-    {"ter", "slot_error", "slots_missing", "slots_added", "slots_repeated", "malformed_rate"}
+    {"ter", "slot_error", "slots_missing", "slots_added", "slots_repeated", "malformed_rate", "copy_mismatch_rate"}
 )
 """Rates of errors: a gain is a fall."""
 

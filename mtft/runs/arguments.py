@@ -25,7 +25,10 @@ class RunArguments:
     )
     add_tags: list[str] = field(
         default_factory=list,
-        metadata={"help": "Linearisation styles whose tags become tokens of the model, such as unified."},
+        metadata={
+            "help": "Linearisation styles or codecs whose tags become tokens of the model, such as unified, "
+            "locations or sentinels."
+        },
     )
     mixture: str = field(default="mini_xp3", metadata={"help": "Name or path of the training mixture."})
     suite: str | None = field(
@@ -65,6 +68,13 @@ class RunArguments:
     max_target_tokens: int | None = field(
         default=None,
         metadata={"help": "Longer targets are dropped and counted; default: the mixture's limit."},
+    )
+    exemplars: int | None = field(
+        default=None,
+        metadata={
+            "help": "Answered examples of the same task, language and template before each training prompt, as many "
+            "as fit; default: what the mixture says, else none."
+        },
     )
     over_long: str | None = field(
         default=None,

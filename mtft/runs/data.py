@@ -81,7 +81,7 @@ def prepare_data(run: RunArguments) -> RunData:
     """
     library = Library.open(run.prompts, run.data_root, strict=run.strict)
     spec = MixtureSpec.load(run.mixture).with_templates(run.templates).with_sample(_sampling(run))
-    spec = spec.with_over_long(run.over_long, "--over_long")
+    spec = spec.with_over_long(run.over_long, "--over_long").with_exemplars(run.exemplars, "--exemplars")
     cells = spec.resolve(library.cards, library.templates)
     suite = Suite.load(run.suite or spec.name).with_items(run.max_items_per_cell) if run.evaluate else None
     suite = suite.with_protocol(run.protocol) if suite else None

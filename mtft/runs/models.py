@@ -16,7 +16,7 @@ from mtft.encoding import train_tokenizer
 from mtft.modeling import SIZES, LoadedModel, add_tags, build_model, load_model, merge_adapter, save_model
 from mtft.runs.arguments import RunArguments
 from mtft.runs.folder import RunFolder, once, write_atomically
-from mtft.structured.linearize import tags
+from mtft.structured.tag_sets import tags_of
 from mtft.training import PretrainArguments, pretrain
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def prepare_base(
     Raises:
         StructureError: Tags of an unknown style are to be added.
     """
-    added = tags(*run.add_tags) if run.add_tags else ()
+    added = tags_of(*run.add_tags) if run.add_tags else ()
     if not is_built_in(run.model):
         if not added:
             return run.model
@@ -106,6 +106,6 @@ def _make_base(
             )
             summary = asdict(pretrain(model, tokenizer, documents, arguments))
         if run.add_tags:
-            add_tags(model, tokenizer, tags(*run.add_tags))
+            add_tags(model, tokenizer, tags_of(*run.add_tags))
         save_model(model, tokenizer, place)
     write_atomically(mark, json.dumps(summary, indent=2))

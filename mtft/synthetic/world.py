@@ -12,11 +12,12 @@ from mtft.synthetic.concepts import DIGITS
 from mtft.synthetic.documents import DocumentMix, DocumentWriter
 from mtft.synthetic.grammar import Grammar, grammars
 from mtft.synthetic.languages import BY_CODE, LANGUAGES, MicroLanguage, build_lexicons, spelled_names
+from mtft.synthetic.older import OLDER_TASKS, older_rows
 from mtft.synthetic.rows import SCENE_TASKS, RowDict, lexicon_rows, translation_rows
 from mtft.synthetic.scenes import Fact, Scene, build_scenes, side_of
 
 SIDES = ("train", "validation", "test")
-TASKS = (*SCENE_TASKS, "translation", "lexicon")
+TASKS = (*SCENE_TASKS, "translation", "lexicon", *OLDER_TASKS)
 # Short English words that prompts may use; longer ones cannot arise from two syllables of these phonologies,
 # which a test holds for the built-in templates.
 RESERVED = frozenset(
@@ -114,6 +115,8 @@ class World:
             yield from lexicon_rows(language, self.grammars) if side == "train" else ()
         elif task == "translation":
             yield from translation_rows(self.scenes[side], language, self.grammars)
+        elif task in OLDER_TASKS:
+            yield from older_rows(task, self.scenes[side], self.grammars[language])
         else:
             for scene in self.scenes[side]:
                 fields = SCENE_TASKS[task](scene, self.grammars[language])

@@ -12,7 +12,7 @@ from mtft.tasks.reach import Sources
 from mtft.tasks.records import Example, Row
 from mtft.tasks.rows import sample_fields
 from mtft.tasks.source import Source, Variant
-from mtft.tasks.structures import provide_linearize
+from mtft.tasks.structures import provide_codecs, provide_linearize
 from mtft.tasks.tagging import Entity, entities_of
 from mtft.tasks.task import Task, with_templates
 
@@ -49,3 +49,4 @@ __all__ = [
 ]
 
 provide_linearize()
+provide_codecs()

@@ -29,14 +29,14 @@ from mtft.tasks.transforms import TRANSFORMS
 
 FILE_NAME = "task.yaml"
 CLUSTERS = (
-    "closed_book_qa", "code_misc", "coreference", "extractive_qa", "multiple_choice_qa",
+    "closed_book_qa", "code_misc", "coreference", "extractive_qa", "layout", "multiple_choice_qa",
     "natural_language_inference", "paraphrase", "program_synthesis", "ranking", "sentence_completion",
     "sentiment", "simplification", "structure_to_text", "summarization", "tagging",
     "topic_classification", "translation", "word_sense",
 )  # fmt: skip
 METRICS = (
     "accuracy", "chrf", "span_f1", "qa", "ndcg", "bleu", "ter", "rouge", "meteor", "bertscore", "parent",
-    "slot_error", "coverage",
+    "slot_error", "coverage", "tag_accuracy", "tag_f1", "boxes", "roc_auc",
 )  # fmt: skip
 _NON_COMMERCIAL = re.compile(r"\bNC\b")
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")

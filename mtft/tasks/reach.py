@@ -15,6 +15,7 @@ from mtft.tasks import expression
 from mtft.tasks.card import CardFile
 from mtft.tasks.confine import confined
 from mtft.tasks.conll import read_conll
+from mtft.tasks.conllu import read_conllu
 from mtft.tasks.delimited import read_delimited
 from mtft.tasks.hub import hub_file, hub_fingerprint, read_hub
 from mtft.tasks.json_files import read_json, read_jsonl
@@ -32,6 +33,7 @@ FORMAT_READERS: dict[str, FormatReader] = {
     "tsv": read_delimited,
     "parquet": read_parquet,
     "conll": read_conll,
+    "conllu": read_conllu,
 }
 
 

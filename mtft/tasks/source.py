@@ -12,7 +12,7 @@ from mtft.errors import TaskError, nearest
 from mtft.tasks import expression
 
 KINDS = ("local", "hub", "prompted", "synthetic")
-FORMATS = ("jsonl", "json", "csv", "tsv", "parquet", "conll")
+FORMATS = ("jsonl", "json", "csv", "tsv", "parquet", "conll", "conllu")
 QUOTING = ("minimal", "lenient", "none")
 PARQUET_BRANCH = "refs/convert/parquet"
 _COMMIT = re.compile(r"^[0-9a-f]{40}$")

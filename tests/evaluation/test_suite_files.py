@@ -21,6 +21,8 @@ NAMES = [path.stem for path in FILES]
 # Which metrics the suites of one kind of task must report.
 KINDS = {
     "tagging": {"span_f1", "malformed_rate"},
+    "tagging_formats": {"tag_f1", "tag_accuracy", "malformed_rate", "copy_mismatch_rate"},
+    "query_domains": {"roc_auc", "label_accuracy"},
     "ranking": {"ndcg", "mrr", "auc", "auc_overall"},
     "qa": {"f1", "exact_match"},
     "summarization": {"rouge_l", "rouge_1", "rouge_2", "chrf", "chrf_pp"},
@@ -35,8 +37,8 @@ def asked_of(name: str) -> list[Asked]:
 
 
 def test_the_suites_that_are_promised_are_there() -> None:
-    assert len(NAMES) >= 14
-    assert {"xp3_heldout", "xp3_validation", "crosslingual_local", "d2t", *KINDS} <= set(NAMES)
+    assert len(NAMES) >= 17
+    assert {"xp3_heldout", "xp3_validation", "crosslingual_local", "d2t", "older_systems", *KINDS} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -87,6 +89,8 @@ def test_choosing_checkpoints_of_xp3_looks_at_nothing_that_trains_or_is_reported
         ("xp3_heldout", ["xcopa", "xwinograd"], ["qu", "zh", "pt"]),
         ("xp3_validation", [], ["sw", "jv", "yo", "en"]),
         ("tagging", [], ["ha", "zu"]),
+        ("tagging_formats", [], ["ha", "zu"]),
+        ("query_domains", [], ["sw", "th"]),
         ("ranking", [], []),
         ("qa", ["xquad"], ["th", "zh", "ar"]),
         ("translation", ["nusax_mt"], ["bug"]),

@@ -28,6 +28,10 @@ from mtft.evaluation.metrics.per_sample import (
 from mtft.evaluation.metrics.ter import ter_rows, ter_score, ter_signatures
 from mtft.evaluation.ranking import auc, ndcg, reciprocal_rank
 
+_MALFORMED = Metric("malformed_rate", mean_of("malformed"), less_is_better=True)
+_MISCOPIED = Metric("copy_mismatch_rate", mean_of("copy_mismatch"), less_is_better=True)
+_TAG_ACCURACY = Metric("tag_accuracy", ratio_of(("right",), "words"), is_mean=False)
+_TAG_F1 = Metric("tag_f1", span_rows, span_f1_value, is_mean=False)
 _SLOT_ERRORS = ("missing", "added", "repeated")
 
 
@@ -86,6 +90,13 @@ METRICS: dict[str, tuple[Metric, ...]] = {
     "span_f1": (
         Metric("span_f1", span_rows, span_f1_value, is_mean=False),
         Metric("malformed_rate", mean_of("malformed"), less_is_better=True),
+    ),
+    "tag_accuracy": (_TAG_ACCURACY, _MALFORMED, _MISCOPIED),
+    "tag_f1": (_TAG_F1, _TAG_ACCURACY, _MALFORMED, _MISCOPIED),
+    "boxes": (Metric("box_acc_50", mean_of("hit")), Metric("box_iou", mean_of("iou")), _MALFORMED),
+    "roc_auc": (
+        Metric("roc_auc", overall_auc_rows, overall_auc_value, is_mean=False, choice=True),
+        Metric("label_accuracy", mean_of("right")),
     ),
     "qa": (Metric("f1", mean_of("f1")), Metric("exact_match", mean_of("exact_match"))),
 }
