@@ -93,6 +93,8 @@ def _own_rows(
         if not len(chosen):
             chosen = places[own][-per_cell:]
             name = cells.train[number].task.key
-            logger.warning("Every row of %s trains: CoBa has a training loss in place of a validation's.", name)
+            logger.warning(
+                "Every row of %s trains: CoBa has a training loss in place of a validation's.", name
+            )
         found += mixture.examples(chosen)
     return found

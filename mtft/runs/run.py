@@ -128,7 +128,12 @@ class Run:
             self.training.max_steps = ended
         identity = validation.identity if validation else None
         trainer = MultitaskTrainer(
-            loaded.model, self.training, source, self.encoder, identity=identity, validation=self._balance_data()
+            loaded.model,
+            self.training,
+            source,
+            self.encoder,
+            identity=identity,
+            validation=self._balance_data(),
         )
         if validation:
             validation.attach(trainer)

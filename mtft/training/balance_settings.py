@@ -47,7 +47,9 @@ class BalanceSettings:
     balance_weight_decay: float = field(default=1e-3, metadata={"help": "Of what `famo` learns."})
     balance_floor: float = field(
         default=0.01,
-        metadata={"help": "Loss below which `uw`, `imtl_l`, `dwa` and `famo` do not look, in the loss's unit."},
+        metadata={
+            "help": "Loss below which `uw`, `imtl_l`, `dwa` and `famo` do not look, in the loss's unit."
+        },
     )
     balance_temperature: float = field(
         default=2.0, metadata={"help": "Of `dwa`; larger is nearer to uniform."}
@@ -67,7 +69,9 @@ class BalanceSettings:
         default=8, metadata={"help": "Validation examples of each task and language for `coba`."}
     )
     balance_step_size: float = field(default=1.0, metadata={"help": "Of `doremi` (eta)."})
-    balance_uniform: float = field(default=1e-4, metadata={"help": "Uniform share of the weights of `doremi`."})
+    balance_uniform: float = field(
+        default=1e-4, metadata={"help": "Uniform share of the weights of `doremi`."}
+    )
     balance_reference: str | None = field(
         default=None,
         metadata={

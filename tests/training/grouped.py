@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class GroupedMeasured(MeasuredAdditions):
 class Renamed(Grouped):
     """The same rows under other names of tasks, in another order."""
 
-    names = {"plus": "z", "sum": "a", "more": "k"}
+    names: ClassVar = {"plus": "z", "sum": "a", "more": "k"}
 
     def groups(self, by: str) -> dict[tuple[str, str], str]:
         return {(self.names[t], c): self.names[g] for (t, c), g in cells("task").items()}

@@ -24,7 +24,14 @@ from tests.training.grouped import TASKS, Grouped, GroupedMeasured, Held, Rename
 pytest.importorskip("torchjd.scalarization")
 
 ALL = [name for name in BALANCINGS if name != "none"]
-QUICK: dict[str, Any] = {"balance_window": 1, "balance_every": 1, "balance_warmup": 2, "balance_history": 4, "balance_learning_rate": 0.2, "adam_epsilon": 1e-4}  # fmt: skip
+QUICK: dict[str, Any] = {
+    "balance_window": 1,
+    "balance_every": 1,
+    "balance_warmup": 2,
+    "balance_history": 4,
+    "balance_learning_rate": 0.2,
+    "adam_epsilon": 1e-4,
+}
 
 
 @pytest.fixture
@@ -100,7 +107,12 @@ def test_the_sum_is_each_groups_own_loss(kind: str, reduction: str, balanced: Ma
         source = _Only(only)
         if only:
             one = balanced(
-                "mt5", "none", source, max_steps=1, loss_normalization=kind, per_device_train_batch_size=len(only)
+                "mt5",
+                "none",
+                source,
+                max_steps=1,
+                loss_normalization=kind,
+                per_device_train_batch_size=len(only),
             )
             one.train()
             alone.append(logged(one, "loss")[0][0])
@@ -123,7 +135,9 @@ def test_the_mean_of_token_means_is_the_normalization_task(balanced: MakeTrainer
     theirs = balanced("bloom", "none", loss_normalization="task")
     ours.train()
     theirs.train()
-    np.testing.assert_allclose(logged(ours, "loss", "grad_norm"), logged(theirs, "loss", "grad_norm"), rtol=1e-5)
+    np.testing.assert_allclose(
+        logged(ours, "loss", "grad_norm"), logged(theirs, "loss", "grad_norm"), rtol=1e-5
+    )
 
 
 def test_other_names_in_another_order_train_the_same(balanced: MakeTrainer) -> None:
@@ -132,7 +146,11 @@ def test_other_names_in_another_order_train_the_same(balanced: MakeTrainer) -> N
     renamed.train()
     np.testing.assert_allclose(logged(renamed, "loss"), logged(plain, "loss"), rtol=1e-5)
     expected = [
-        {f"{kind}/{Renamed.names[task]}": value for name, value in line.items() for kind, task in [name.split("/")]}
+        {
+            f"{kind}/{Renamed.names[task]}": value
+            for name, value in line.items()
+            for kind, task in [name.split("/")]
+        }
         for line in _weights(plain)
     ]
     for a, b in zip(_weights(renamed), expected, strict=True):
@@ -147,11 +165,19 @@ def test_groups_are_languages_or_clusters(by: str, balanced: MakeTrainer) -> Non
     assert {name.split("/")[1] for name in _weights(trainer)[-1]} == names
 
 
-RESUMED = {"save_strategy": "steps", "save_steps": 2, "max_steps": 4, "gradient_accumulation_steps": 2, "per_device_train_batch_size": 4}  # fmt: skip
+RESUMED: dict[str, Any] = {
+    "save_strategy": "steps",
+    "save_steps": 2,
+    "max_steps": 4,
+    "gradient_accumulation_steps": 2,
+    "per_device_train_batch_size": 4,
+}
 
 
 @pytest.mark.parametrize("method", ["famo", "dwa", "coba", "doremi"])
-def test_resuming_equals_never_stopping(method: str, make_trainer: MakeTrainer, balanced: MakeTrainer) -> None:
+def test_resuming_equals_never_stopping(
+    method: str, make_trainer: MakeTrainer, balanced: MakeTrainer
+) -> None:
     """Bit for bit, weights too, with dropout; and only with the same settings."""
     settings = {**RESUMED, "dropout": 0.1, "balance_window": 2}
     whole = balanced("bloom", method, **settings)
@@ -269,7 +295,10 @@ def test_references_come_from_a_run(balanced: MakeTrainer, make_trainer: MakeTra
         ({"loss_balancing": "fame"}, "famo"),
         ({"loss_balancing": "uw", "loss_normalization": "task"}, "--loss_reduction mean"),
         ({"loss_balancing": "uw", "balance_floor": 0.0}, "`balance_floor` must be above 0"),
-        ({"loss_balancing": "coba", "balance_warmup": 9, "balance_history": 3}, "at least `balance_warmup`, 9"),
+        (
+            {"loss_balancing": "coba", "balance_warmup": 9, "balance_history": 3},
+            "at least `balance_warmup`, 9",
+        ),
         ({"loss_balancing": "doremi"}, "comes with `doremi`"),
         ({"loss_balancing": "sum", "balance_by": "dataset"}, "task, language, cluster"),
         ({"loss_reduction": "max"}, "sum, mean"),
@@ -280,7 +309,9 @@ def test_what_means_nothing_is_refused(settings: dict[str, Any], told: str, tmp_
         MultitaskArguments(output_dir=str(tmp_path), **settings)
 
 
-def test_what_cannot_be_balanced_is_refused(make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_balanced_is_refused(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ConfigError, match="knows its tasks before"):
         make_trainer("bloom", Additions(), loss_balancing="sum")
     monkeypatch.setattr(Held, "__len__", lambda self: 1)
@@ -288,7 +319,9 @@ def test_what_cannot_be_balanced_is_refused(make_trainer: MakeTrainer, monkeypat
         make_trainer("bloom", Grouped(), loss_balancing="coba")
 
 
-def test_torchjd_is_asked_for_by_its_extra(make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchjd_is_asked_for_by_its_extra(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from mtft.errors import MissingExtraError
 
     monkeypatch.setitem(__import__("sys").modules, "torchjd.scalarization", None)

@@ -99,7 +99,8 @@ def test_permuting_the_groups_permutes_the_weights(name: str) -> None:
 def test_scaling_all_losses_changes_nothing(name: str) -> None:
     """FAMO's weights go as z / l: scaling all losses alike leaves them, scaling one divides its own."""
     scaled = [
-        Measured(s.present, *(None if x is None else 7 * x for x in s[1:])) for s in steps_of(8)  # type: ignore[arg-type]
+        Measured(s.present, *(None if x is None else 7 * x for x in s[1:]))
+        for s in steps_of(8)  # type: ignore[arg-type]
     ]
     torch.testing.assert_close(
         _after(METHODS[name](4), scaled), _after(METHODS[name](4), steps_of(8)), rtol=1e-6, atol=1e-6
@@ -110,7 +111,9 @@ def test_scaling_all_losses_changes_nothing(name: str) -> None:
 def test_scaling_one_loss_changes_nothing(name: str) -> None:
     one = torch.tensor([1.0, 100.0, 1.0, 1.0], dtype=torch.float64)
     scaled = [Measured(s.present, s.losses * one, s.token_losses) for s in steps_of(8)]
-    torch.testing.assert_close(_after(METHODS[name](4), scaled), _after(METHODS[name](4), steps_of(8)), **TIGHT)
+    torch.testing.assert_close(
+        _after(METHODS[name](4), scaled), _after(METHODS[name](4), steps_of(8)), **TIGHT
+    )
 
 
 def test_slaw_undoes_the_scale_of_a_loss() -> None:

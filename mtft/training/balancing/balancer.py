@@ -154,7 +154,11 @@ class Balancer(TrainerCallback):  # type: ignore[misc]
         after = self._after() if self.method.remeasures else None
         self.step += 1
         validation = None
-        if self.validation is not None and self._model is not None and self.step % self.args.balance_every == 0:
+        if (
+            self.validation is not None
+            and self._model is not None
+            and self.step % self.args.balance_every == 0
+        ):
             validation = self.validation(self._model, self.prepare, self.sum_up)
         self.record.add(self._weights, self._present, totals.losses)
         self.method.update(Measured(self._present, totals.losses, totals.token_losses, after, validation))
@@ -190,4 +194,6 @@ class Balancer(TrainerCallback):  # type: ignore[misc]
             "weights": self.record.mean_weights(),
         }
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / WEIGHTS_FILE).write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
+        (folder / WEIGHTS_FILE).write_text(
+            json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8"
+        )

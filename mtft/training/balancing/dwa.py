@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mtft.training.balancing.method import Measured, numbers, vector
+from mtft.training.balancing.method import Measured, gradient, numbers, vector
 from mtft.training.balancing.scalarizers import scalarizers
-from mtft.training.balancing.method import gradient
 
 
 class DynamicWeightAverage:

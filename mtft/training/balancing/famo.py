@@ -36,8 +36,8 @@ class Famo:
         floor: Smaller losses count as this one. The logarithm would otherwise give all weight to a group that is
             memorised.
 
-    Source: Liu et al. 2023, NeurIPS, "FAMO: Fast Adaptive Multitask Optimization", arXiv 2306.03792, algorithm 2; weights
-        by `torchjd.scalarization.FAMO`.
+    Source: Liu et al. 2023, NeurIPS, "FAMO: Fast Adaptive Multitask Optimization", arXiv 2306.03792, algorithm 2;
+        weights by `torchjd.scalarization.FAMO`.
     """
 
     remeasures = True
@@ -82,4 +82,3 @@ class Famo:
         """Continue from a state."""
         self.adam.restore(state["adam"])
         self.last.restore(state["last"])
-

@@ -41,7 +41,10 @@ class WeightRecord:
         for name, *sums in columns:
             weight, steps, share, all_steps = (float(each) for each in sums)
             if steps:
-                found |= {f"balance_weight/{name}": weight / steps, f"balance_share/{name}": share / all_steps}
+                found |= {
+                    f"balance_weight/{name}": weight / steps,
+                    f"balance_share/{name}": share / all_steps,
+                }
         zeros = torch.zeros((4, len(self.names)), dtype=torch.float64)
         self.weights, self.steps, self.shares, self.share_steps = zeros
         return found

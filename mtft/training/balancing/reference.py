@@ -56,7 +56,9 @@ def _mapping(path: Path) -> Mapping[str, Any]:
             where=path,
         ) from error
     if not isinstance(found, dict):
-        raise ConfigError("Reference losses must map groups to numbers.", found=type(found).__name__, where=path)
+        raise ConfigError(
+            "Reference losses must map groups to numbers.", found=type(found).__name__, where=path
+        )
     return found
 
 

@@ -18,5 +18,7 @@ def scalarizers() -> Any:
         found = importlib.import_module("torchjd.scalarization")
         _ = found.FAMO  # since 0.18
     except (ImportError, AttributeError) as error:
-        raise MissingExtraError("torchjd", extra="multitask", purpose="This method of loss balancing") from error
+        raise MissingExtraError(
+            "torchjd", extra="multitask", purpose="This method of loss balancing"
+        ) from error
     return found

@@ -21,8 +21,8 @@ class SmoothTchebycheff:
         groups: How many.
         mu: The smaller, the nearer to the largest loss alone; the paper tries 0.01 to 1.
 
-    Source: Lin et al. 2024, ICML, "Smooth Tchebycheff Scalarization for Multi-Objective Optimization", arXiv 2402.19078,
-        with equal preferences and the ideal point 0; weights by `torchjd.scalarization.STCH`.
+    Source: Lin et al. 2024, ICML, "Smooth Tchebycheff Scalarization for Multi-Objective Optimization", arXiv
+        2402.19078, with equal preferences and the ideal point 0; weights by `torchjd.scalarization.STCH`.
     """
 
     remeasures = False
