@@ -34,8 +34,8 @@ class CoBa:
         history: N; the authors' is 200.
         tau: Sharpness of the divergence factor; the authors' is 5.
 
-    Source: Gong et al. 2024, EMNLP, "CoBa: Convergence Balancer for Multitask Finetuning of Large Language Models", arXiv
-        2410.06741; formulas from the authors' code, github.com/codefuse-ai/MFTCoder,
+    Source: Gong et al. 2024, EMNLP, "CoBa: Convergence Balancer for Multitask Finetuning of Large Language Models",
+        arXiv 2410.06741; formulas from the authors' code, github.com/codefuse-ai/MFTCoder,
         `mftcoder_accelerate/src/utils/loss_utils.py`, class `CoBaStatus`. The paper's text was not read.
     """
 
