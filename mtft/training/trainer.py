@@ -21,7 +21,7 @@ from mtft.modeling import has_own_forward, set_loss_options, weighted_target_los
 from mtft.training.adapters import add_adapter
 from mtft.training.anomaly_guard import AnomalyGuard
 from mtft.training.arguments import MultitaskArguments
-from mtft.training.balancing.balancer import Balancer
+from mtft.training.balancing.balancer import balancer_of
 from mtft.training.checkpoints import DamagedError, check_manifest, find_checkpoints, write_manifest
 from mtft.training.exhaustion import bytes_of_checkpoint, disk_error, disk_told, memory_told, missing_bytes
 from mtft.training.flops import computing_dtype, matrix_rate, model_cost
@@ -95,7 +95,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         self.dropped = 0
         self.group_losses = GroupLosses()
         self._identity = dict(identity or {})
-        self.balancer = self._balancer(args, validation) if args.loss_balancing != "none" else None
+        self.balancer = balancer_of(self, args, validation)
         refuse_half_precision(model, "fp16" if args.fp16 else "no", None)
         set_seed(args.seed)  # the adapter's weights
         adapted = add_adapter(model, args)
@@ -262,17 +262,6 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             rotate_checkpoints(str(run), limit, self.state.best_model_checkpoint, use_mtime=True)
-
-    def _balancer(self, args: MultitaskArguments, validation: ExampleSource | None) -> Balancer:
-        return Balancer(
-            args,
-            self.mixture,
-            self.encoder,
-            validation,
-            own_forward=self.own_forward,
-            sum_up=self._add_up,
-            prepare=self._prepare_inputs,
-        )
 
     @property
     def _stateful(self) -> list[tuple[str, Any]]:

@@ -197,3 +197,24 @@ class Balancer(TrainerCallback):  # type: ignore[misc]
         (folder / WEIGHTS_FILE).write_text(
             json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8"
         )
+
+
+def balancer_of(trainer: Any, args: MultitaskArguments, validation: ExampleSource | None) -> Balancer | None:
+    """The balancer of a `MultitaskTrainer`, None where its settings balance nothing.
+
+    Args:
+        trainer: With `mixture`, `encoder` and `own_forward` set.
+        args: Its settings.
+        validation: See `Balancer`.
+    """
+    if args.loss_balancing == "none":
+        return None
+    return Balancer(
+        args,
+        trainer.mixture,
+        trainer.encoder,
+        validation,
+        own_forward=trainer.own_forward,
+        sum_up=trainer._add_up,
+        prepare=trainer._prepare_inputs,
+    )
