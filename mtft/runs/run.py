@@ -17,6 +17,7 @@ from mtft.mixing import Mixture
 from mtft.modeling import has_own_forward, load_model
 from mtft.reporting import validation_curve, write_report
 from mtft.runs.arguments import RunArguments
+from mtft.runs.balance_data import BalanceExamples, balance_examples
 from mtft.runs.controls import ShuffledTargets, bag_of_tokens
 from mtft.runs.data import RunData, prepare_data
 from mtft.runs.folder import RunFolder, on_main_first, resolved_settings, write_atomically
@@ -126,7 +127,14 @@ class Run:
         if validation and (ended := validation.ended_at(wanted)):
             self.training.max_steps = ended
         identity = validation.identity if validation else None
-        trainer = MultitaskTrainer(loaded.model, self.training, source, self.encoder, identity=identity)
+        trainer = MultitaskTrainer(
+            loaded.model,
+            self.training,
+            source,
+            self.encoder,
+            identity=identity,
+            validation=self._balance_data(),
+        )
         if validation:
             validation.attach(trainer)
         result = trainer.train(
@@ -149,6 +157,19 @@ class Run:
         with on_main_first() as main:
             if main:
                 write_atomically(self.folder.training, json.dumps({**summary, "history": history}, indent=1))
+
+    def _balance_data(self) -> BalanceExamples | None:
+        """What loss balancing by validation losses measures, where it is asked for."""
+        if self.training.loss_balancing != "coba":
+            return None
+        return balance_examples(
+            self.mixture,
+            self.data.built.cells,
+            self.data.built.sources,
+            self.positions,
+            per_cell=self.training.balance_examples,
+            seed=self.data.built.spec.seed,
+        )
 
     def _validation(self) -> Validation | None:
         """The validation that the run asks for, if any."""

@@ -29,7 +29,7 @@ from mtft.training import MultitaskTrainer
 logger = logging.getLogger(__name__)
 
 # what a checkpoint has beyond a model that can be loaded
-_STATE_FILES = {"trainer_state.json", "manifest.json", "steps.json", "guard.json", "latest"}
+_STATE_FILES = {"trainer_state.json", "manifest.json", "steps.json", "guard.json", "balance.json", "latest"}
 _STATE_KINDS = {".pt", ".pth", ".bin", ".py"}
 
 

@@ -100,29 +100,70 @@ def target_tokens(batch: Batch) -> Tensor:
     return (labels != -100).sum(dim=1)
 
 
+def group_amounts(batch: Batch, kind: str, numbers: Tensor, groups: int, exponent: float = 0.0) -> Tensor:
+    """What a group's share of the step is divided by, from one micro-batch: sum u_i n_i for `token`, else sum u_i.
+
+    Args:
+        batch: See `weigh_rows`.
+        kind: `token`, `target` or `sample`.
+        numbers: int64, the group of each example in the order of the flattened `row_weights`; of no example, any.
+        groups: How many there are.
+        exponent: Of the target lengths, see `weigh_rows`.
+
+    Returns:
+        (groups,) float64.
+    """
+    amounts = _length_weights(batch, exponent).double()
+    if kind == "token":
+        amounts = amounts * target_tokens(batch)
+    return torch.zeros(groups, dtype=torch.float64).index_add_(0, numbers.clamp(min=0), amounts.flatten())
+
+
+def group_shares(
+    batch: Batch, kind: str, numbers: Tensor, denominators: Tensor, exponent: float = 0.0
+) -> Tensor:
+    """What multiplies each example's summed loss so that a group's sum over the step is the group's own mean.
+
+    Args:
+        batch: See `weigh_rows`.
+        kind: `token`, `target` or `sample`.
+        numbers: See `group_amounts`.
+        denominators: (groups,) float64, `group_amounts` over all micro-batches and processes.
+        exponent: Of the target lengths.
+
+    Returns:
+        Float64 in the shape of `row_weights`, 0 where there is no example.
+    """
+    weights = _length_weights(batch, exponent).double()
+    if kind == "target":
+        weights = weights / target_tokens(batch).clamp(min=1)
+    per_row = torch.where(denominators > 0, denominators, 1.0)[numbers.clamp(min=0)]
+    return weights / per_row.view_as(weights)
+
+
 def _weigh_by_task(
     batches: Sequence[Batch], processes: int, gather_dicts: GatherDicts, exponent: float
 ) -> Tensor:
-    """Every task of the step weighs alike, whatever its number of tokens."""
-    totals = _merged(gather_dicts(_tokens_by_task(batches, exponent)))
-    for batch in batches:
-        weights = _length_weights(batch, exponent)
-        share = torch.tensor([1.0 / (totals.get(task) or 1.0) for task in batch["tasks"]])
-        batch["row_weights"] = weights * share.view_as(weights) * processes / max(len(totals), 1)
+    """Every task of the step weighs alike, whatever its number of tokens; the tasks are those of the step."""
+    names = sorted({name for batch in batches for name in _present_tasks(batch)})
+    places = {name: place for place, name in enumerate(names)}
+    numbers = [torch.tensor([places.get(name, 0) for name in batch["tasks"]]) for batch in batches]
+    amounts = torch.zeros(len(names), dtype=torch.float64)
+    for batch, found in zip(batches, numbers, strict=True):
+        if names:
+            amounts += group_amounts(batch, "token", found, len(names), exponent)
+    totals = _merged(gather_dicts(dict(zip(names, amounts.tolist(), strict=True))))
+    denominators = torch.tensor([totals[name] for name in names] or [1.0], dtype=torch.float64)
+    for batch, found in zip(batches, numbers, strict=True):
+        shares = group_shares(batch, "token", found, denominators, exponent)
+        batch["row_weights"] = (shares * processes / max(len(totals), 1)).float()
     return torch.tensor(float(max(len(totals), 1)))
 
 
-def _tokens_by_task(batches: Sequence[Batch], exponent: float) -> dict[str, float]:
-    """Target tokens of each task in this process's examples, each times its example's weight by length."""
-    counts: dict[str, float] = {}
-    for batch in batches:
-        weights = _length_weights(batch, exponent)
-        tokens = weights.double() * target_tokens(batch)
-        found = zip(batch["tasks"], tokens.flatten().tolist(), weights.flatten().tolist(), strict=True)
-        for task, amount, weight in found:
-            if weight > 0:
-                counts[task] = counts.get(task, 0.0) + amount
-    return counts
+def _present_tasks(batch: Batch) -> set[str]:
+    """The tasks of the examples in a micro-batch."""
+    present = (batch["row_weights"].flatten() > 0).tolist()
+    return {name for name, there in zip(batch["tasks"], present, strict=True) if there}
 
 
 def _merged(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -21,6 +21,7 @@ from mtft.modeling import has_own_forward, set_loss_options, weighted_target_los
 from mtft.training.adapters import add_adapter
 from mtft.training.anomaly_guard import AnomalyGuard
 from mtft.training.arguments import MultitaskArguments
+from mtft.training.balancing.balancer import balancer_of
 from mtft.training.checkpoints import DamagedError, check_manifest, find_checkpoints, write_manifest
 from mtft.training.exhaustion import bytes_of_checkpoint, disk_error, disk_told, memory_told, missing_bytes
 from mtft.training.flops import computing_dtype, matrix_rate, model_cost
@@ -42,6 +43,7 @@ logger = logging.getLogger(__name__)
 ARGUMENTS_FILE = "training_arguments.json"
 STEPS_FILE = "steps.json"
 GUARD_FILE = "guard.json"
+BALANCE_FILE = "balance.json"
 
 
 class MultitaskTrainer(Trainer):  # type: ignore[misc]
@@ -59,6 +61,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         encoder: Text to ids; its tokenizer is saved with the checkpoints.
         identity: Further names and fingerprints that a resumed run must share.
         callbacks: Beside the library's own.
+        validation: Examples by position, with a length: what `--loss_balancing coba` measures.
 
     Attributes:
         plan: The slots of every step: rows, or packs.
@@ -66,6 +69,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             until `train` has returned) or larger than a pack.
         meter: Speed and utilisation of every log line.
         guard: Judges every step's loss and gradient.
+        balancer: Weighs the groups; None where nothing is balanced.
 
     Raises:
         ConfigError: A setting cannot work, such as float16 with mT5 or a launch that lost its processes.
@@ -80,6 +84,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         *,
         identity: Mapping[str, str] | None = None,
         callbacks: Sequence[TrainerCallback] | None = None,
+        validation: ExampleSource | None = None,
     ) -> None:
         refuse_lost_processes()
         refuse_data_parallel(args.n_gpu)
@@ -90,6 +95,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         self.dropped = 0
         self.group_losses = GroupLosses()
         self._identity = dict(identity or {})
+        self.balancer = balancer_of(self, args, validation)
         refuse_half_precision(model, "fp16" if args.fp16 else "no", None)
         set_seed(args.seed)  # the adapter's weights
         adapted = add_adapter(model, args)
@@ -105,6 +111,8 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         self.guard = AnomalyGuard(args, Path(args.output_dir), self.accelerator, mixture)
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(ProgressLine)
+        if self.balancer is not None:
+            self.add_callback(self.balancer)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -114,6 +122,8 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             "tokenizer": self.encoder.fingerprint,
             "loss": self.args.loss_identity,
             "peft": self.args.adapter_identity,
+            **self.args.balance_identity,
+            **(self.balancer.identity if self.balancer else {}),
             **self.plan.identity,
             **self._identity,
         }
@@ -132,12 +142,14 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         """
         checkpoint = self._checked_checkpoint(resume_from_checkpoint) if resume_from_checkpoint else None
         if checkpoint is not None:
-            for name, part in ((STEPS_FILE, self.plan), (GUARD_FILE, self.guard)):
+            for name, part in self._stateful:
                 part.restore(json.loads((Path(checkpoint) / name).read_text(encoding="utf-8")))
         self.meter.device_rate = self._device_rate()
         with memory_told(self.args):
             result = super().train(resume_from_checkpoint=checkpoint, **kwargs)
         self.dropped = sum(gather_object([self.dropped])) + self.plan.dropped(self.state.global_step)
+        if self.balancer is not None and self.args.should_save:
+            self.balancer.write(Path(self.args.output_dir))
         return result
 
     def get_train_dataloader(self) -> DataLoader[Any]:
@@ -165,14 +177,17 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         self.dropped += sum(batch.pop("dropped") for batch in batches)
         for batch in batches:
             batch["present"] = batch["row_weights"]
-        denominator = weigh_rows(
-            batches,
-            self.args.loss_normalization,
-            processes=self.args.world_size,
-            sum_over_processes=lambda amount: self.accelerator.gather(amount.to(device)).sum().cpu(),
-            gather_dicts=lambda counts: list(gather_object([counts])),
-            target_length_exponent=self.args.target_length_exponent,
-        )
+        if self.balancer is not None:
+            denominator = self.balancer.weigh(batches)
+        else:
+            denominator = weigh_rows(
+                batches,
+                self.args.loss_normalization,
+                processes=self.args.world_size,
+                sum_over_processes=lambda amount: self.accelerator.gather(amount.to(device)).sum().cpu(),
+                gather_dicts=lambda counts: list(gather_object([counts])),
+                target_length_exponent=self.args.target_length_exponent,
+            )
         for batch in batches:
             del batch["shifted"]
         return batches, denominator
@@ -188,7 +203,11 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         batch = dict(inputs)
         names = ("tasks", "languages", "present", "positions")
         tasks, languages, present, positions = (batch.pop(name) for name in names)
+        if self.balancer is not None:
+            self.balancer.begin(model, batch)
         output = weighted_target_loss(model, batch, own_forward=self.own_forward)
+        if self.balancer is not None:
+            self.balancer.add(output)
         self.group_losses.add(tasks, languages, output.row_losses, output.row_counts, present)  # type: ignore[arg-type]
         self.guard.add(output, batch["row_weights"], positions)
         return (output.loss, output) if return_outputs else output.loss
@@ -204,6 +223,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         if "loss" in logs:
             logs |= self.meter.read(self.state.max_steps - self.state.global_step, self._add_up)
             logs |= self.group_losses.drain(lambda totals: list(gather_object(totals)))
+            logs |= self.balancer.record.drain() if self.balancer is not None else {}
         super().log(logs, start_time)
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
@@ -235,11 +255,19 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             if self.args.should_save and folder.is_dir():
                 _write_json(folder / STEPS_FILE, self.plan.state(self.state.global_step))
                 _write_json(folder / GUARD_FILE, self.guard.state())
+                if self.balancer is not None:
+                    _write_json(folder / BALANCE_FILE, self.balancer.state())
                 _write_json(folder / ARGUMENTS_FILE, self.args.to_dict())  # the limit is in it again
                 write_manifest(folder, step=self.state.global_step, identity=self.identity, parts=self._parts)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             rotate_checkpoints(str(run), limit, self.state.best_model_checkpoint, use_mtime=True)
+
+    @property
+    def _stateful(self) -> list[tuple[str, Any]]:
+        """What a checkpoint keeps beside the library's own, by file."""
+        parts: list[tuple[str, Any]] = [(STEPS_FILE, self.plan), (GUARD_FILE, self.guard)]
+        return parts if self.balancer is None else [*parts, (BALANCE_FILE, self.balancer)]
 
     def _refuse_full_disk(self, folder: Path, needed: int) -> None:
         """Raise in all processes, before anything is written, where a checkpoint has no room."""
