@@ -12,7 +12,7 @@ import torch
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, ProgressCallback, Trainer, TrainerCallback, set_seed
+from transformers import PreTrainedModel, ProgressCallback, TrainerCallback, set_seed
 from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 
 from mtft.encoding import Encoder
@@ -21,10 +21,14 @@ from mtft.modeling import has_own_forward, set_loss_options, weighted_target_los
 from mtft.training.adapters import add_adapter
 from mtft.training.anomaly_guard import AnomalyGuard
 from mtft.training.arguments import MultitaskArguments
+from mtft.training.balanced_trainer import BalancedTrainer, as_items, loss_scale, micro_batches
 from mtft.training.checkpoints import DamagedError, check_manifest, find_checkpoints, write_manifest
 from mtft.training.exhaustion import bytes_of_checkpoint, disk_error, disk_told, memory_told, missing_bytes
 from mtft.training.flops import computing_dtype, matrix_rate, model_cost
+from mtft.training.gradient_balancer import GradientBalancer
 from mtft.training.group_losses import GroupLosses
+from mtft.training.grouped_steps import GroupedSteps
+from mtft.training.groups import groups_of
 from mtft.training.guards import (
     refuse_data_parallel,
     refuse_fsdp,
@@ -42,9 +46,10 @@ logger = logging.getLogger(__name__)
 ARGUMENTS_FILE = "training_arguments.json"
 STEPS_FILE = "steps.json"
 GUARD_FILE = "guard.json"
+GRADIENTS_FILE = "gradient_balancing.json"
 
 
-class MultitaskTrainer(Trainer):  # type: ignore[misc]
+class MultitaskTrainer(BalancedTrainer):
     """Finetunes a causal model or an encoder-decoder on a mixture, with the loss on targets only.
 
     The examples of every optimiser step follow from the mixture, its lengths and the packing alone; batch size per
@@ -84,6 +89,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         refuse_lost_processes()
         refuse_data_parallel(args.n_gpu)
         refuse_fsdp(model)
+        groups = groups_of(mixture, args.balance_by) if args.balances_gradients else None
         self.mixture, self.encoder = mixture, encoder
         self.own_forward = has_own_forward(model)
         self.plan, args.max_steps = plan_steps(args, mixture, encoder, own_forward=self.own_forward)
@@ -103,6 +109,11 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         capacities = self.plan.plan.windows.capacities if isinstance(self.plan, PackSteps) else ()
         self.meter = Meter(model_cost(adapted), capacities=capacities)
         self.guard = AnomalyGuard(args, Path(args.output_dir), self.accelerator, mixture)
+        if groups is not None:
+            most = self.plan.per_step if self.plan.kind == "rows" else len(groups.names)
+            self.balancer = GradientBalancer(
+                args, groups, adapted, most=most, loss_scale=lambda: loss_scale(self.accelerator)
+            )
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(ProgressLine)
 
@@ -114,6 +125,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             "tokenizer": self.encoder.fingerprint,
             "loss": self.args.loss_identity,
             "peft": self.args.adapter_identity,
+            **self.args.gradient_identity,
             **self.plan.identity,
             **self._identity,
         }
@@ -132,7 +144,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         """
         checkpoint = self._checked_checkpoint(resume_from_checkpoint) if resume_from_checkpoint else None
         if checkpoint is not None:
-            for name, part in ((STEPS_FILE, self.plan), (GUARD_FILE, self.guard)):
+            for name, part in ((STEPS_FILE, self.plan), *self._states):
                 part.restore(json.loads((Path(checkpoint) / name).read_text(encoding="utf-8")))
         self.meter.device_rate = self._device_rate()
         with memory_told(self.args):
@@ -142,7 +154,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """This process's micro-batches; not prepared by Accelerate, which would deal them out again."""
-        dataset = StepDataset(
+        dataset: Any = StepDataset(
             self.mixture,
             self.encoder,
             self.plan,
@@ -152,6 +164,8 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             accumulation=self.args.gradient_accumulation_steps,
             micro_batch=self.args.per_device_train_batch_size,
         )
+        if self.balancer is not None:
+            dataset = GroupedSteps(dataset, self.balancer.groups)
         pin_memory = self.args.dataloader_pin_memory and self.args.device.type == "cuda"
         return step_loader(dataset, workers=self.args.dataloader_num_workers, pin_memory=pin_memory)
 
@@ -161,21 +175,32 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         """The micro-batches of one step, weights divided by the denominator over all processes."""
         self.meter.resume()
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
+        if self.balancer is not None:
+            batches = micro_batches(batches)
         self.meter.add(batches)
         self.dropped += sum(batch.pop("dropped") for batch in batches)
         for batch in batches:
             batch["present"] = batch["row_weights"]
-        denominator = weigh_rows(
-            batches,
-            self.args.loss_normalization,
-            processes=self.args.world_size,
-            sum_over_processes=lambda amount: self.accelerator.gather(amount.to(device)).sum().cpu(),
-            gather_dicts=lambda counts: list(gather_object([counts])),
-            target_length_exponent=self.args.target_length_exponent,
-        )
+        denominator = self._weigh(batches, device)
         for batch in batches:
             del batch["shifted"]
-        return batches, denominator
+        return batches if self.balancer is None else as_items(batches, num_batches), denominator
+
+    def _weigh(self, batches: list[dict[str, Any]], device: torch.device) -> Tensor:
+        """Set the row weights: those of the step's mean, or those of each group's."""
+        over_processes: dict[str, Any] = {
+            "processes": self.args.world_size,
+            "gather_dicts": lambda counts: list(gather_object([counts])),
+        }
+        if self.balancer is not None:
+            return self.balancer.weigh(batches, add_up=self._add_up, **over_processes)
+        return weigh_rows(
+            batches,
+            self.args.loss_normalization,
+            sum_over_processes=lambda amount: self.accelerator.gather(amount.to(device)).sum().cpu(),
+            target_length_exponent=self.args.target_length_exponent,
+            **over_processes,
+        )
 
     def compute_loss(
         self,
@@ -204,6 +229,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         if "loss" in logs:
             logs |= self.meter.read(self.state.max_steps - self.state.global_step, self._add_up)
             logs |= self.group_losses.drain(lambda totals: list(gather_object(totals)))
+            logs |= self.balancer.log.drain() if self.balancer is not None else {}
         super().log(logs, start_time)
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
@@ -234,12 +260,19 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             self.accelerator.wait_for_everyone()
             if self.args.should_save and folder.is_dir():
                 _write_json(folder / STEPS_FILE, self.plan.state(self.state.global_step))
-                _write_json(folder / GUARD_FILE, self.guard.state())
+                for name, part in self._states:
+                    _write_json(folder / name, part.state())
                 _write_json(folder / ARGUMENTS_FILE, self.args.to_dict())  # the limit is in it again
                 write_manifest(folder, step=self.state.global_step, identity=self.identity, parts=self._parts)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             rotate_checkpoints(str(run), limit, self.state.best_model_checkpoint, use_mtime=True)
+
+    @property
+    def _states(self) -> list[tuple[str, Any]]:
+        """What a checkpoint holds of the parts of the loss, by file."""
+        parts = [(GUARD_FILE, self.guard), (GRADIENTS_FILE, self.balancer)]
+        return [(name, part) for name, part in parts if part is not None]
 
     def _refuse_full_disk(self, folder: Path, needed: int) -> None:
         """Raise in all processes, before anything is written, where a checkpoint has no room."""
