@@ -28,14 +28,14 @@ _FIXED: dict[str, tuple[object, str]] = {
 
 
 @dataclass
-class MultitaskArguments(  # type: ignore[misc]
+class MultitaskArguments(
     LossSettings,
     PackSettings,
     WatchSettings,
     AdapterSettings,
     BalanceSettings,
     GradientSettings,
-    TrainingArguments,
+    TrainingArguments,  # type: ignore[misc]
 ):
     """`TrainingArguments` with the loss, the packing, the adapter, what watches, and the global batch.
 

@@ -29,6 +29,8 @@ def gradient_method(settings: GradientSettings, names: Sequence[str]) -> Gradien
         return GradNorm(count, alpha=settings.gradnorm_alpha, rate=settings.gradnorm_rate)
     if name == "tension":
         return Tension(count, alpha=settings.tension_alpha)
+    if name == "nash_mtl":
+        return NashMTL()
     if name == "constant":
         return Constant(settings, names)
     with _told():
@@ -36,8 +38,6 @@ def gradient_method(settings: GradientSettings, names: Sequence[str]) -> Gradien
 
         if name == "gradvac":
             return GradVac(found.GradVacWeighting(beta=settings.gradvac_beta), count)
-        if name == "nash_mtl":
-            return NashMTL(found.NashMTL, count)
         if name == "fairgrad":
             return FairGrad(found.FairGradWeighting(alpha=settings.fairgrad_alpha), settings.fairgrad_alpha)
         if name == "graddrop":
@@ -49,6 +49,8 @@ def gradient_method(settings: GradientSettings, names: Sequence[str]) -> Gradien
         return FromGramian(getattr(found, _WEIGHTINGS[name])())
 
 
+_REGULAR = 1e-8  # opposite gradients have no bargain; their weights then stay below 1e4
+_MOST_NEWTON_STEPS = 200
 _WEIGHTINGS = {
     "sum": "SumWeighting",
     "mean": "MeanWeighting",
@@ -160,39 +162,39 @@ class GradVac(GradientMethod):
 
 
 class NashMTL(GradientMethod):
-    """TorchJD's aggregator on a root of the Gramian, whose products are those of the gradients.
+    """The weights a with G a = 1 / a: of all directions, the one that no group would bargain away.
 
-    Its solver starts from the weights of the step before, kept for all groups.
+    They are where a'Ga / 2 - sum_i log a_i is least, which is strictly convex: Newton's method finds them
+    from any start. As in TorchJD, G is divided by its Frobenius norm before, and the update is at most of length 1.
+    TorchJD's own solver (0.18) gives equal weights without a word where its first problem is unbounded, as it was in
+    2 of 60 random problems of four groups, all of them with a group that conflicts with the plain sum.
 
-    Source: Navon et al. 2022, arXiv 2202.01017, algorithm 1.
+    Source: Navon et al. 2022, arXiv 2202.01017, section 3.2 and algorithm 1.
     """
-
-    def __init__(self, make: Callable[..., Any], count: int) -> None:
-        self._make, self._made = make, {}  # type: ignore[var-annotated]
-        self._aggregator(1)  # says now what is missing
-        self.start = torch.ones(count, dtype=torch.float64)
 
     def weights(self, step: GradientStep) -> Tensor:
         """See `GradientMethod`."""
-        weighting = self._aggregator(len(step.present)).weighting
-        weighting.prvs_alpha = self.start[step.present].numpy().astype(np.float32)
-        found: Tensor = weighting(step.root)
-        self.start[step.present] = torch.as_tensor(weighting.prvs_alpha, dtype=torch.float64)
-        return found
+        gramian = step.gramian / step.gramian.norm()
+        found = bargained(gramian + _REGULAR * torch.eye(len(gramian), dtype=gramian.dtype))
+        length = float((found @ step.gramian @ found).clamp(min=0).sqrt())
+        return found / max(length, 1.0)
 
-    def state(self) -> dict[str, Any]:
-        """See `GradientMethod`."""
-        return {"start": self.start.tolist()}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """See `GradientMethod`."""
-        self.start = restored(state, "start", self.start)
+def bargained(gramian: Tensor) -> Tensor:
+    """The positive (groups,) a with G a = 1 / a, of a positive definite G in float64.
 
-    def _aggregator(self, count: int) -> Any:
-        """One per number of groups: it builds its problem once."""
-        if count not in self._made:
-            self._made[count] = self._make(n_tasks=count)
-        return self._made[count]
+    The step is damped by 1 / (1 + Newton decrement), which never leaves the positive numbers: the function is
+    self-concordant (Boyd and Vandenberghe, Convex Optimization, section 9.6).
+    """
+    found = gramian.diagonal().rsqrt()
+    for _ in range(_MOST_NEWTON_STEPS):
+        slope = gramian @ found - 1.0 / found
+        change = torch.linalg.solve(gramian + torch.diag(found**-2), slope)
+        decrement = float((slope @ change).clamp(min=0).sqrt())
+        found = found - change / (1.0 + decrement)
+        if decrement < 1e-10:
+            break
+    return found
 
 
 class ConFIG(GradientMethod):

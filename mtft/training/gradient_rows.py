@@ -90,12 +90,12 @@ class GradientRows:
 
     def _split(self, row: Tensor) -> list[Tensor]:
         """Views of the row in the shapes of the parameters."""
-        parts = row.split([weight.numel() for weight in self.parameters])
+        parts = torch.split(row, [weight.numel() for weight in self.parameters])
         return [part.view(weight.shape) for part, weight in zip(parts, self.parameters, strict=True)]
 
     def _blocks(self) -> list[Tensor]:
         """Blocks of columns of the used rows: a copy of one in float64 takes at most a thirtieth of the matrix."""
-        return list(self.matrix[: self.used].split(max(_LEAST_BLOCK, self.size // 64), dim=1))
+        return list(torch.split(self.matrix[: self.used], max(_LEAST_BLOCK, self.size // 64), dim=1))
 
 
 def balanced_gradients(

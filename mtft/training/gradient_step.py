@@ -48,7 +48,8 @@ class GradientStep:
         values, vectors = torch.linalg.eigh(self.gramian)
         # float32 gradients: below this, a direction is their rounding
         kept = values > values[-1] * len(values) * 1e-13
-        return vectors[:, kept] * values[kept].sqrt()
+        found: Tensor = vectors[:, kept] * values[kept].sqrt()
+        return found
 
 
 class GradientMethod:

@@ -46,7 +46,8 @@ def jacobian(seed: int = 0, groups: int = 4) -> Tensor:
     """(groups, 30) float64 in conflict: rows of different norms with cosines of both signs."""
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randn(groups, 30, dtype=torch.float64, generator=generator)
-    rows[1] -= 0.8 * rows[0]
+    if groups > 1:
+        rows[1] -= 0.8 * rows[0]
     return rows * torch.tensor([1.0, 0.5, 2.0, 1.5][:groups], dtype=torch.float64)[:, None] / 5
 
 
@@ -67,7 +68,7 @@ def weights_of(found: GradientMethod, rows: Tensor, seed: int = 0, **of_step: An
 @pytest.mark.parametrize("name", REFERENCES)
 def test_weights_on_the_products_give_what_torchjd_makes_of_the_jacobian(name: str) -> None:
     ours, theirs = method(name), REFERENCES[name]()
-    for step in range(3):
+    for step in range(1, 4):  # of jacobian(0) TorchJD's Nash-MTL finds no bargain
         rows = jacobian(step)
         with seeded(7, step, CPU):
             expected = theirs(rows)
@@ -107,7 +108,7 @@ def test_the_equations_that_define_them_hold() -> None:
     torch.testing.assert_close(gramian @ fair, fair ** (-1 / 2), rtol=1e-3, atol=1e-4)
     nash = weights_of(method("nash_mtl"), rows)
     bargain = nash * (gramian @ nash)
-    torch.testing.assert_close(bargain / bargain.mean(), torch.ones_like(bargain), rtol=0.05, atol=0.05)
+    torch.testing.assert_close(bargain / bargain.mean(), torch.ones_like(bargain), rtol=1e-5, atol=1e-5)
     equal = weights_of(method("imtl_g"), rows) @ gramian / gramian.diagonal().sqrt()
     torch.testing.assert_close(equal, equal.mean().expand(4), rtol=1e-6, atol=1e-8)
     assert ((weights_of(method("upgrad"), rows) @ gramian) > -1e-3).all()
@@ -144,7 +145,7 @@ def test_equal_gradients_and_a_single_one_are_followed(name: str) -> None:
         assert float(cosine) == pytest.approx(1.0, abs=1e-6), count
 
 
-@pytest.mark.parametrize("name", ["gradvac", "nash_mtl", "gradnorm", "tension"])
+@pytest.mark.parametrize("name", ["gradvac", "gradnorm", "tension"])
 def test_absent_groups_keep_their_state(name: str) -> None:
     """And a state goes through JSON and back without a change."""
     found = method(name)
@@ -212,17 +213,19 @@ def _reference_tension(history: list[tuple[Tensor, Tensor]], alpha: float) -> Te
 
 
 def test_tension_is_the_sources_algorithm() -> None:
-    found = method("tension")
+    found = method("tension", tension_alpha=1.0)  # groups that learn do not pull at all
     history = []
     turned = 0
     for number in range(30):
         rows = jacobian(number)
-        rows[2] -= 2 * rows[3]
-        losses = torch.rand(4, dtype=torch.float64, generator=torch.Generator().manual_seed(number)) + 0.1
+        rows += torch.outer(torch.tensor([1.0, 1.0, 1.0, -1.0], dtype=torch.float64), 2 * jacobian(99)[0])
+        rows *= 0.1  # against pulls of length 1
+        exponents = torch.rand(4, dtype=torch.float64, generator=torch.Generator().manual_seed(number))
+        losses = 10 ** (6 * exponents - 3)
         history.append((rows, losses))
         weights = weights_of(found, rows, losses=losses)
         if number >= 10:
-            torch.testing.assert_close(weights @ rows, _reference_tension(history, 0.3), rtol=1e-6, atol=1e-8)
+            torch.testing.assert_close(weights @ rows, _reference_tension(history, 1.0), rtol=1e-6, atol=1e-8)
             turned += int(float(weights.sum()) != pytest.approx(1.0))
     assert turned > 0
     assert tension(-1e6, 0.3) == pytest.approx(0.7)
