@@ -265,6 +265,10 @@ def _check(region: Region, page: Page, number: int) -> None:
     for outline in region.outlines:
         for axis, value in enumerate(outline):
             if not (isinstance(value, int | float) and 0 <= value <= page[axis % 2]):
-                raise StructureError("A coordinate must lie on the page.", found=f"{value!r:.40}", where=where)
+                raise StructureError(
+                    "A coordinate must lie on the page.", found=f"{value!r:.40}", where=where
+                )
     if region.shape == "box" and not _upright(region.outlines[0]):
-        raise StructureError("A box's right must not be left of its left.", found=region.outlines[0], where=where)
+        raise StructureError(
+            "A box's right must not be left of its left.", found=region.outlines[0], where=where
+        )

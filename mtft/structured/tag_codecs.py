@@ -156,7 +156,9 @@ def aligned(parsed: ParsedTags, keys: Sequence[str], *, by_number: bool) -> TagR
 def _blocks(got: list[str], wanted: list[str]) -> list[tuple[int, int, int]]:
     if got == wanted:
         return [(0, 0, len(got))]
-    return [tuple(block) for block in SequenceMatcher(None, got, wanted, autojunk=False).get_matching_blocks()]  # type: ignore[misc]
+    return [
+        tuple(block) for block in SequenceMatcher(None, got, wanted, autojunk=False).get_matching_blocks()
+    ]  # type: ignore[misc]
 
 
 def _parse_marked(text: str, mark: re.Pattern[str]) -> ParsedTags:

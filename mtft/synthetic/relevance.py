@@ -23,7 +23,9 @@ def ranking(scene: Scene, grammar: Grammar) -> Iterator[dict[str, Any]]:
     fact = draw.choice(scene.facts)
     found = [(fact, 2), *((each, 1) for each in _near(draw, fact, scene))]
     elsewhere = draw.sample([topic for topic in range(len(TOPICS)) if topic != scene.topic], 2)
-    found += [(random_fact(draw, draw.randrange(len(NAMES)), topic, scene.polarity), 0) for topic in elsewhere]
+    found += [
+        (random_fact(draw, draw.randrange(len(NAMES)), topic, scene.polarity), 0) for topic in elsewhere
+    ]
     draw.shuffle(found)
     question = grammar.who(fact)
     for candidate, label in found:

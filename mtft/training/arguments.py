@@ -13,6 +13,7 @@ from mtft.errors import ConfigError
 from mtft.training.adapters import AdapterSettings
 from mtft.training.balance_settings import BalanceSettings
 from mtft.training.devices import deepspeed_was_launched, join_deepspeed_processes
+from mtft.training.gradient_settings import GradientSettings
 from mtft.training.loss_settings import LossSettings
 from mtft.training.pack_settings import PackSettings
 from mtft.training.watching import WatchSettings
@@ -28,7 +29,13 @@ _FIXED: dict[str, tuple[object, str]] = {
 
 @dataclass
 class MultitaskArguments(  # type: ignore[misc]
-    LossSettings, BalanceSettings, PackSettings, WatchSettings, AdapterSettings, TrainingArguments
+    LossSettings,
+    BalanceSettings,
+    GradientSettings,
+    PackSettings,
+    WatchSettings,
+    AdapterSettings,
+    TrainingArguments,
 ):
     """`TrainingArguments` with the loss, the packing, the adapter, what watches, and the global batch.
 
@@ -57,6 +64,7 @@ class MultitaskArguments(  # type: ignore[misc]
         self.check_packing()
         self.check_adapter()
         self.check_watching()
+        self.check_gradient_balancing()
         if not torch.accelerator.is_available():
             self.use_cpu = True  # else the library takes several processes on CPUs for so many single ones
         if self.global_batch_size is not None:

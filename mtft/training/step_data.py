@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from torch.utils.data import DataLoader, Dataset
 
-from mtft.encoding import Encoded, Encoder
+from mtft.encoding import Encoded, Encoder, Positions
 from mtft.training.steps import Steps
 
 
@@ -85,8 +85,11 @@ class StepDataset(Dataset):  # type: ignore[type-arg]
         row), with -1 and empty names where there is no example. `shifted` says whether position p is
         predicted from p - 1; `dropped` counts the examples over the limits.
         """
-        step, part = divmod(index, self.accumulation)
-        slots = self.plan.deal(
+        return self.batch(self.read(self.slots(*divmod(index, self.accumulation))))
+
+    def slots(self, step: int, part: int) -> list[Positions]:
+        """The positions in each slot of one micro-batch of this process."""
+        return self.plan.deal(
             step,
             processes=self.processes,
             accumulation=self.accumulation,
@@ -94,6 +97,9 @@ class StepDataset(Dataset):  # type: ignore[type-arg]
             rank=self.rank,
             part=part,
         )
+
+    def read(self, slots: Sequence[Positions]) -> SlotExamples:
+        """The examples of these slots, encoded."""
         positions = np.concatenate(slots)
         examples = list(self.source.examples(positions)) if len(positions) else []
         encoded = self.encoder.encode_batch([e.inputs for e in examples], [e.target for e in examples])
@@ -102,15 +108,37 @@ class StepDataset(Dataset):  # type: ignore[type-arg]
         filled: list[list[int]] = [[] for _ in slots]
         for number in np.flatnonzero(kept).tolist():
             filled[owner[number]].append(number)
-        batch: dict[str, Any] = dict(self.plan.collate(_taken(encoded, filled)))
-        width = batch["row_weights"].numel() // len(slots)
+        return SlotExamples(positions.tolist(), examples, encoded, filled, dropped=kept.count(False))
+
+    def batch(self, read: SlotExamples) -> dict[str, Any]:
+        """The tensors of what was read; see `__getitem__`."""
+        batch: dict[str, Any] = dict(self.plan.collate(_taken(read.encoded, read.filled)))
+        width = batch["row_weights"].numel() // len(read.filled)
         return batch | {
-            "positions": _flat(positions.tolist(), filled, width, -1),
-            "tasks": _flat([example.task for example in examples], filled, width, ""),
-            "languages": _flat([example.language for example in examples], filled, width, ""),
+            "positions": _flat(read.positions, read.filled, width, -1),
+            "tasks": _flat([example.task for example in read.examples], read.filled, width, ""),
+            "languages": _flat([example.language for example in read.examples], read.filled, width, ""),
             "shifted": self.encoder.kind == "causal",
-            "dropped": kept.count(False),
+            "dropped": read.dropped,
         }
+
+
+class SlotExamples(NamedTuple):
+    """Encoded examples, and which slots hold them.
+
+    Attributes:
+        positions: Of each example in the source.
+        examples: Likewise.
+        encoded: Likewise.
+        filled: The numbers of the examples in each slot, those over the limits left out.
+        dropped: How many are over the limits.
+    """
+
+    positions: list[int]
+    examples: list[TrainExample]
+    encoded: list[Encoded]
+    filled: list[list[int]]
+    dropped: int
 
 
 def _taken(encoded: Sequence[Encoded], filled: Sequence[Sequence[int]]) -> list[list[Encoded]]:

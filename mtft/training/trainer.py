@@ -12,7 +12,7 @@ import torch
 from accelerate.utils import broadcast_object_list, gather_object
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, ProgressCallback, Trainer, TrainerCallback, set_seed
+from transformers import PreTrainedModel, ProgressCallback, TrainerCallback, set_seed
 from transformers.trainer_utils import TrainOutput, rotate_checkpoints
 
 from mtft.encoding import Encoder
@@ -21,11 +21,15 @@ from mtft.modeling import has_own_forward, set_loss_options, weighted_target_los
 from mtft.training.adapters import add_adapter
 from mtft.training.anomaly_guard import AnomalyGuard
 from mtft.training.arguments import MultitaskArguments
+from mtft.training.balanced_trainer import BalancedTrainer, as_items, loss_scale, micro_batches
 from mtft.training.balancing.balancer import balancer_of
 from mtft.training.checkpoints import DamagedError, check_manifest, find_checkpoints, write_manifest
 from mtft.training.exhaustion import bytes_of_checkpoint, disk_error, disk_told, memory_told, missing_bytes
 from mtft.training.flops import computing_dtype, matrix_rate, model_cost
+from mtft.training.gradient_balancer import GradientBalancer
 from mtft.training.group_losses import GroupLosses
+from mtft.training.grouped_steps import GroupedSteps
+from mtft.training.groups import groups_of
 from mtft.training.guards import (
     refuse_data_parallel,
     refuse_fsdp,
@@ -44,9 +48,10 @@ ARGUMENTS_FILE = "training_arguments.json"
 STEPS_FILE = "steps.json"
 GUARD_FILE = "guard.json"
 BALANCE_FILE = "balance.json"
+GRADIENTS_FILE = "gradient_balancing.json"
 
 
-class MultitaskTrainer(Trainer):  # type: ignore[misc]
+class MultitaskTrainer(BalancedTrainer):
     """Finetunes a causal model or an encoder-decoder on a mixture, with the loss on targets only.
 
     The examples of every optimiser step follow from the mixture, its lengths and the packing alone; batch size per
@@ -69,7 +74,8 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             until `train` has returned) or larger than a pack.
         meter: Speed and utilisation of every log line.
         guard: Judges every step's loss and gradient.
-        balancer: Weighs the groups; None where nothing is balanced.
+        loss_balancer: Weighs the groups' losses; None where they are not balanced.
+        gradient_balancer: Combines the groups' gradients; None where they are not balanced.
 
     Raises:
         ConfigError: A setting cannot work, such as float16 with mT5 or a launch that lost its processes.
@@ -89,13 +95,14 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         refuse_lost_processes()
         refuse_data_parallel(args.n_gpu)
         refuse_fsdp(model)
+        groups = groups_of(mixture, args.balance_by) if args.balances_gradients else None
         self.mixture, self.encoder = mixture, encoder
         self.own_forward = has_own_forward(model)
         self.plan, args.max_steps = plan_steps(args, mixture, encoder, own_forward=self.own_forward)
         self.dropped = 0
         self.group_losses = GroupLosses()
         self._identity = dict(identity or {})
-        self.balancer = balancer_of(self, args, validation)
+        self.loss_balancer = balancer_of(self, args, validation)
         refuse_half_precision(model, "fp16" if args.fp16 else "no", None)
         set_seed(args.seed)  # the adapter's weights
         adapted = add_adapter(model, args)
@@ -109,10 +116,15 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         capacities = self.plan.plan.windows.capacities if isinstance(self.plan, PackSteps) else ()
         self.meter = Meter(model_cost(adapted), capacities=capacities)
         self.guard = AnomalyGuard(args, Path(args.output_dir), self.accelerator, mixture)
+        if groups is not None:
+            most = self.plan.per_step if self.plan.kind == "rows" else len(groups.names)
+            self.gradient_balancer = GradientBalancer(
+                args, groups, adapted, most=most, loss_scale=lambda: loss_scale(self.accelerator)
+            )
         if self.pop_callback(ProgressCallback) is not None:
             self.add_callback(ProgressLine)
-        if self.balancer is not None:
-            self.add_callback(self.balancer)
+        if self.loss_balancer is not None:
+            self.add_callback(self.loss_balancer)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -123,7 +135,8 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             "loss": self.args.loss_identity,
             "peft": self.args.adapter_identity,
             **self.args.balance_identity,
-            **(self.balancer.identity if self.balancer else {}),
+            **(self.loss_balancer.identity if self.loss_balancer else {}),
+            **self.args.gradient_identity,
             **self.plan.identity,
             **self._identity,
         }
@@ -142,19 +155,19 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         """
         checkpoint = self._checked_checkpoint(resume_from_checkpoint) if resume_from_checkpoint else None
         if checkpoint is not None:
-            for name, part in self._stateful:
+            for name, part in ((STEPS_FILE, self.plan), *self._states):
                 part.restore(json.loads((Path(checkpoint) / name).read_text(encoding="utf-8")))
         self.meter.device_rate = self._device_rate()
         with memory_told(self.args):
             result = super().train(resume_from_checkpoint=checkpoint, **kwargs)
         self.dropped = sum(gather_object([self.dropped])) + self.plan.dropped(self.state.global_step)
-        if self.balancer is not None and self.args.should_save:
-            self.balancer.write(Path(self.args.output_dir))
+        if self.loss_balancer is not None and self.args.should_save:
+            self.loss_balancer.write(Path(self.args.output_dir))
         return result
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """This process's micro-batches; not prepared by Accelerate, which would deal them out again."""
-        dataset = StepDataset(
+        dataset: Any = StepDataset(
             self.mixture,
             self.encoder,
             self.plan,
@@ -164,6 +177,8 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             accumulation=self.args.gradient_accumulation_steps,
             micro_batch=self.args.per_device_train_batch_size,
         )
+        if self.gradient_balancer is not None:
+            dataset = GroupedSteps(dataset, self.gradient_balancer.groups)
         pin_memory = self.args.dataloader_pin_memory and self.args.device.type == "cuda"
         return step_loader(dataset, workers=self.args.dataloader_num_workers, pin_memory=pin_memory)
 
@@ -173,24 +188,34 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         """The micro-batches of one step, weights divided by the denominator over all processes."""
         self.meter.resume()
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
+        if self.gradient_balancer is not None:
+            batches = micro_batches(batches)
         self.meter.add(batches)
         self.dropped += sum(batch.pop("dropped") for batch in batches)
         for batch in batches:
             batch["present"] = batch["row_weights"]
-        if self.balancer is not None:
-            denominator = self.balancer.weigh(batches)
-        else:
-            denominator = weigh_rows(
-                batches,
-                self.args.loss_normalization,
-                processes=self.args.world_size,
-                sum_over_processes=lambda amount: self.accelerator.gather(amount.to(device)).sum().cpu(),
-                gather_dicts=lambda counts: list(gather_object([counts])),
-                target_length_exponent=self.args.target_length_exponent,
-            )
+        denominator = self._weigh(batches, device)
         for batch in batches:
             del batch["shifted"]
-        return batches, denominator
+        return batches if self.gradient_balancer is None else as_items(batches, num_batches), denominator
+
+    def _weigh(self, batches: list[dict[str, Any]], device: torch.device) -> Tensor:
+        """Set the row weights: those of the step's mean, or those of each group's."""
+        over_processes: dict[str, Any] = {
+            "processes": self.args.world_size,
+            "gather_dicts": lambda counts: list(gather_object([counts])),
+        }
+        if self.loss_balancer is not None:
+            return self.loss_balancer.weigh(batches)
+        if self.gradient_balancer is not None:
+            return self.gradient_balancer.weigh(batches, add_up=self._add_up, **over_processes)
+        return weigh_rows(
+            batches,
+            self.args.loss_normalization,
+            sum_over_processes=lambda amount: self.accelerator.gather(amount.to(device)).sum().cpu(),
+            target_length_exponent=self.args.target_length_exponent,
+            **over_processes,
+        )
 
     def compute_loss(
         self,
@@ -203,11 +228,11 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         batch = dict(inputs)
         names = ("tasks", "languages", "present", "positions")
         tasks, languages, present, positions = (batch.pop(name) for name in names)
-        if self.balancer is not None:
-            self.balancer.begin(model, batch)
+        if self.loss_balancer is not None:
+            self.loss_balancer.begin(model, batch)
         output = weighted_target_loss(model, batch, own_forward=self.own_forward)
-        if self.balancer is not None:
-            self.balancer.add(output)
+        if self.loss_balancer is not None:
+            self.loss_balancer.add(output)
         self.group_losses.add(tasks, languages, output.row_losses, output.row_counts, present)  # type: ignore[arg-type]
         self.guard.add(output, batch["row_weights"], positions)
         return (output.loss, output) if return_outputs else output.loss
@@ -223,7 +248,8 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         if "loss" in logs:
             logs |= self.meter.read(self.state.max_steps - self.state.global_step, self._add_up)
             logs |= self.group_losses.drain(lambda totals: list(gather_object(totals)))
-            logs |= self.balancer.record.drain() if self.balancer is not None else {}
+            logs |= self.loss_balancer.record.drain() if self.loss_balancer is not None else {}
+            logs |= self.gradient_balancer.log.drain() if self.gradient_balancer is not None else {}
         super().log(logs, start_time)
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
@@ -254,9 +280,8 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             self.accelerator.wait_for_everyone()
             if self.args.should_save and folder.is_dir():
                 _write_json(folder / STEPS_FILE, self.plan.state(self.state.global_step))
-                _write_json(folder / GUARD_FILE, self.guard.state())
-                if self.balancer is not None:
-                    _write_json(folder / BALANCE_FILE, self.balancer.state())
+                for name, part in self._states:
+                    _write_json(folder / name, part.state())
                 _write_json(folder / ARGUMENTS_FILE, self.args.to_dict())  # the limit is in it again
                 write_manifest(folder, step=self.state.global_step, identity=self.identity, parts=self._parts)
         self.accelerator.wait_for_everyone()
@@ -264,10 +289,10 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             rotate_checkpoints(str(run), limit, self.state.best_model_checkpoint, use_mtime=True)
 
     @property
-    def _stateful(self) -> list[tuple[str, Any]]:
-        """What a checkpoint keeps beside the library's own, by file."""
-        parts: list[tuple[str, Any]] = [(STEPS_FILE, self.plan), (GUARD_FILE, self.guard)]
-        return parts if self.balancer is None else [*parts, (BALANCE_FILE, self.balancer)]
+    def _states(self) -> list[tuple[str, Any]]:
+        """What a checkpoint holds of the parts of the loss, by file."""
+        balancers = [(BALANCE_FILE, self.loss_balancer), (GRADIENTS_FILE, self.gradient_balancer)]
+        return [(GUARD_FILE, self.guard), *((name, part) for name, part in balancers if part is not None)]
 
     def _refuse_full_disk(self, folder: Path, needed: int) -> None:
         """Raise in all processes, before anything is written, where a checkpoint has no room."""

@@ -243,7 +243,7 @@ def test_famo_measures_again_under_the_same_dropout(balanced: MakeTrainer) -> No
     """With a learning rate of 0 nothing falls: xi feels its own decay alone, which is 0 at 0."""
     trainer = balanced("bloom", "famo", dropout=0.3, learning_rate=0.0)
     trainer.train()
-    method = trainer.balancer.method
+    method = trainer.loss_balancer.method
     torch.testing.assert_close(method.adam.values, torch.zeros(3).double(), rtol=0, atol=1e-9)
     plain = balanced("bloom", "sum", dropout=0.3, learning_rate=0.0)
     plain.train()
@@ -261,7 +261,9 @@ def test_the_mean_weights_are_left_as_shares(balanced: MakeTrainer) -> None:
     told = json.loads((Path(trainer.args.output_dir) / "balance_weights.json").read_text())
     assert (told["method"], told["by"], told["steps"]) == ("doremi", "task", 2)
     assert sum(told["weights"].values()) == pytest.approx(1)
-    shares = trainer.balancer.method.shares  # of the step to come; the two steps' were uniform and one before
+    shares = (
+        trainer.loss_balancer.method.shares
+    )  # of the step to come; the two steps' were uniform and one before
     assert sorted(told["weights"]) == sorted(TASKS)
     assert shares.sum() == pytest.approx(1)
 
@@ -275,8 +277,8 @@ def test_references_come_from_a_run(balanced: MakeTrainer, make_trainer: MakeTra
     )
     settings = {"loss_balancing": "doremi", "balance_reference": str(tmp_path / "ran")}
     trainer = make_trainer("bloom", Grouped(), **settings)
-    names = trainer.balancer.groups.names
-    found = dict(zip(names, trainer.balancer.method.reference.tolist(), strict=True))
+    names = trainer.loss_balancer.groups.names
+    found = dict(zip(names, trainer.loss_balancer.method.reference.tolist(), strict=True))
     assert found == {"plus": 6.5, "sum": 2.0, "more": 3.0}
     with pytest.raises(ConfigError, match="tasks and of languages only"):
         make_trainer("bloom", Grouped(), balance_by="cluster", **settings)
