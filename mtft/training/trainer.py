@@ -22,6 +22,7 @@ from mtft.training.adapters import add_adapter
 from mtft.training.anomaly_guard import AnomalyGuard
 from mtft.training.arguments import MultitaskArguments
 from mtft.training.checkpoints import DamagedError, check_manifest, find_checkpoints, write_manifest
+from mtft.training.dgr import DummyRegularizer
 from mtft.training.exhaustion import bytes_of_checkpoint, disk_error, disk_told, memory_told, missing_bytes
 from mtft.training.flops import computing_dtype, matrix_rate, model_cost
 from mtft.training.group_losses import GroupLosses
@@ -89,6 +90,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         self.plan, args.max_steps = plan_steps(args, mixture, encoder, own_forward=self.own_forward)
         self.dropped = 0
         self.group_losses = GroupLosses()
+        self.dgr = DummyRegularizer(args, args.seed, args.world_size)
         self._identity = dict(identity or {})
         refuse_half_precision(model, "fp16" if args.fp16 else "no", None)
         set_seed(args.seed)  # the adapter's weights
@@ -114,6 +116,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             "tokenizer": self.encoder.fingerprint,
             "loss": self.args.loss_identity,
             "peft": self.args.adapter_identity,
+            **({"dgr": self.args.dgr_identity} if self.dgr.on else {}),
             **self.plan.identity,
             **self._identity,
         }
@@ -165,11 +168,16 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         self.dropped += sum(batch.pop("dropped") for batch in batches)
         for batch in batches:
             batch["present"] = batch["row_weights"]
+
+        def add_up(amount: Tensor) -> Tensor:
+            return self.accelerator.gather(amount.to(device)).sum().cpu()
+
+        self.dgr.begin(batches, add_up, self.state.global_step)
         denominator = weigh_rows(
             batches,
             self.args.loss_normalization,
             processes=self.args.world_size,
-            sum_over_processes=lambda amount: self.accelerator.gather(amount.to(device)).sum().cpu(),
+            sum_over_processes=add_up,
             gather_dicts=lambda counts: list(gather_object([counts])),
             target_length_exponent=self.args.target_length_exponent,
         )
@@ -188,10 +196,12 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         batch = dict(inputs)
         names = ("tasks", "languages", "present", "positions")
         tasks, languages, present, positions = (batch.pop(name) for name in names)
+        batch |= self.dgr.batch(tasks, positions)
         output = weighted_target_loss(model, batch, own_forward=self.own_forward)
         self.group_losses.add(tasks, languages, output.row_losses, output.row_counts, present)  # type: ignore[arg-type]
         self.guard.add(output, batch["row_weights"], positions)
-        return (output.loss, output) if return_outputs else output.loss
+        loss = self.dgr.add(output)
+        return (loss, output) if return_outputs else loss
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         """The gradient's norm over all processes; the step is judged by it here, before the weights change."""
@@ -203,6 +213,7 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
         """Log with speed and utilisation, and each task's and language's own loss in nats per target token."""
         if "loss" in logs:
             logs |= self.meter.read(self.state.max_steps - self.state.global_step, self._add_up)
+            logs |= self.dgr.drain(logs["loss"], self._add_up)
             logs |= self.group_losses.drain(lambda totals: list(gather_object(totals)))
         super().log(logs, start_time)
 
