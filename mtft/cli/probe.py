@@ -17,7 +17,9 @@ _WHOLE = "all"
 def probe(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL...", help="Model folders or Hub ids; others are compared with the first."),
+        typer.Argument(
+            metavar="MODEL...", help="Model folders or Hub ids; others are compared with the first."
+        ),
     ],
     suite: Annotated[str | None, typer.Option(help="Name or path of a suite.")] = None,
     tasks: Annotated[
@@ -41,7 +43,9 @@ def probe(
     neighbours: Annotated[int, typer.Option(help="Votes of the nearest-neighbour probe.")] = 10,
     max_items_per_cell: Annotated[int | None, typer.Option(help="Default: the suite's own.")] = None,
     batch_tokens: Annotated[int, typer.Option(help="Tokens per batch.")] = 8192,
-    protocol: Annotated[str | None, typer.Option(help="How prompts become ids; default: as `mtft eval`.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="How prompts become ids; default: as `mtft eval`.")
+    ] = None,
     output_dir: Annotated[Path, typer.Option(help="Where probe.json and the CSV files are written.")] = Path(
         "probe"
     ),
@@ -90,7 +94,18 @@ def _csv_files(made: dict[str, Any]) -> list[str]:
 
 
 def _say_cells(rows: Sequence[dict[str, Any]]) -> None:
-    columns = ("model", "probe", "task", "language", "seen", "fitted on", "accuracy", "95 % interval", "n", "items")
+    columns = (
+        "model",
+        "probe",
+        "task",
+        "language",
+        "seen",
+        "fitted on",
+        "accuracy",
+        "95 % interval",
+        "n",
+        "items",
+    )
     say_table(
         columns,
         (

@@ -160,9 +160,7 @@ def _scored(right: Sequence[bool], rows: Sequence[ProbeRow]) -> dict[str, Any]:
     return {"accuracy": value, "low": low, "high": high, "n": len(rows), "n_groups": len(set(groups))}
 
 
-def _difference(
-    ours: Answers, theirs: Answers, name: str, rows: Sequence[ProbeRow]
-) -> dict[str, Any]:
+def _difference(ours: Answers, theirs: Answers, name: str, rows: Sequence[ProbeRow]) -> dict[str, Any]:
     shared = [row for row in rows if (name, row.key) in ours and (name, row.key) in theirs]
     sides = ([float(each[name, row.key]) for row in shared] for each in (ours, theirs))
     found = paired_difference(*sides, [row.item_group for row in shared])

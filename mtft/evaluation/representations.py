@@ -43,7 +43,9 @@ def check_pooling(name: str | None) -> None:
     """
     if name is not None and name not in POOLINGS:
         raise ConfigError(
-            f"`pooling` must be one of {', '.join(POOLINGS)}.", found=f"`{name}`", remedy=nearest(name, POOLINGS)
+            f"`pooling` must be one of {', '.join(POOLINGS)}.",
+            found=f"`{name}`",
+            remedy=nearest(name, POOLINGS),
         )
 
 
@@ -104,7 +106,9 @@ class Representations:
                     found = np.zeros((len(prompts), vectors.shape[1]), dtype=np.float32)
                 found[[places[prompt.key] for prompt in batch]] = vectors
         if found is None:
-            raise ModelError("A model must be able to read a prompt.", found=f"none within {self.longest} tokens")
+            raise ModelError(
+                "A model must be able to read a prompt.", found=f"none within {self.longest} tokens"
+            )
         read = np.zeros(len(prompts), dtype=bool)
         read[[places[prompt.key] for prompt in kept]] = True
         wanted = [places[text] for text in texts]

@@ -37,9 +37,7 @@ class DgrBatch:
         most: See above.
     """
 
-    def __init__(
-        self, heads: DummyHeads, tasks: Sequence[str], positions: Sequence[int], most: int
-    ) -> None:
+    def __init__(self, heads: DummyHeads, tasks: Sequence[str], positions: Sequence[int], most: int) -> None:
         present = np.asarray(positions, dtype=np.int64) >= 0
         names = [task for task, there in zip(tasks, present, strict=True) if there]
         self.heads, self.most = heads, most
@@ -89,9 +87,7 @@ def token_penalty(dgr: DgrBatch, hidden: Tensor, targets: Tensor, rows: Tensor) 
     return _penalty(dgr, hidden, places, filled, tokens[places])
 
 
-def pooled_penalty(
-    dgr: DgrBatch, pooled: Tensor, of: Tensor, targets: Tensor, rows: Tensor
-) -> Tensor:
+def pooled_penalty(dgr: DgrBatch, pooled: Tensor, of: Tensor, targets: Tensor, rows: Tensor) -> Tensor:
     """The penalty of an encoder's mean-pooled output, whose label is its example's target as one class; ().
 
     Args:

@@ -109,7 +109,10 @@ def probe_models(arguments: ProbeArguments) -> dict[str, Any]:
         "models": dict(zip(arguments.called, arguments.models, strict=True)),
         "suite": suite.name,
         "settings": {
-            **{name: getattr(arguments, name) for name in ("fit_languages", "fit_side", "fit_share", "pooling")},
+            **{
+                name: getattr(arguments, name)
+                for name in ("fit_languages", "fit_side", "fit_share", "pooling")
+            },
             **{name: getattr(arguments, name) for name in ("penalty", "neighbours", "protocol")},
         },
         "cells": probe_table(answers, divisions),
@@ -160,14 +163,16 @@ def _divisions(
 
 
 def _answers(
-    model: str, arguments: ProbeArguments, suite: Suite, divisions: Sequence[Division], settings: ProbeSettings
+    model: str,
+    arguments: ProbeArguments,
+    suite: Suite,
+    divisions: Sequence[Division],
+    settings: ProbeSettings,
 ) -> Answers:
     loaded = AT_HAND.load(model)
     own = "trained" if (RunFolder(Path(model)).path / SETTINGS).is_file() else None
     protocol = find_protocol(arguments.protocol or suite.protocol or own, loaded.family)
-    encoder = ProtocolEncoder(
-        protocol, loaded.tokenizer, encoder_decoder=is_encoder_decoder(loaded.model)
-    )
+    encoder = ProtocolEncoder(protocol, loaded.tokenizer, encoder_decoder=is_encoder_decoder(loaded.model))
     representations = Representations(
         loaded.model,
         encoder,

@@ -21,7 +21,9 @@ class DgrSettings:
             "hidden state (BLOOM); 0 for none."
         },
     )
-    dgr_dummies: int = field(default=1, metadata={"help": "Random heads per task; their penalty is the mean."})
+    dgr_dummies: int = field(
+        default=1, metadata={"help": "Random heads per task; their penalty is the mean."}
+    )
     dgr_resample: bool = field(
         default=False, metadata={"help": "Draw the random heads anew for each step instead of once."}
     )

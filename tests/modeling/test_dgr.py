@@ -139,7 +139,9 @@ def test_the_positions_that_count_are_chosen_by_example() -> None:
     rows = np.repeat(np.arange(5), [3, 5, 2, 4, 1])
     places, filled = dgr_of(ALONE, most=4).sample(rows, np.arange(15, dtype=np.uint64))
     assert filled.sum(axis=1).tolist() == [4, 4, 1]
-    assert [sorted({TASKS[rows[p]] for p in line[there]}) for line, there in zip(places, filled, strict=True)] == [
+    assert [
+        sorted({TASKS[rows[p]] for p in line[there]}) for line, there in zip(places, filled, strict=True)
+    ] == [
         ["nli"],
         ["qa"],
         ["say"],
@@ -238,7 +240,14 @@ def test_heads_follow_from_their_names_alone() -> None:
     assert torch.equal(own, weights())
     assert torch.equal(own[:, :1], weights(count=1))
     assert torch.equal(weights(step=3), weights(step=3))
-    different = [own[0, 0], own[0, 1], own[1, 0], weights(seed=8)[0, 0], weights(step=3)[0, 0], weights(step=4)[0, 0]]
+    different = [
+        own[0, 0],
+        own[0, 1],
+        own[1, 0],
+        weights(seed=8)[0, 0],
+        weights(step=3)[0, 0],
+        weights(step=4)[0, 0],
+    ]
     assert len({tuple(each.flatten().tolist()) for each in different}) == len(different)
     assert float(own.abs().max()) <= 32**-0.5
     labels = HEADS.labels(["a"], np.arange(6000, dtype=np.uint64)[None])[0, :, 0]

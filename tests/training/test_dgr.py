@@ -49,7 +49,7 @@ def test_a_step_is_the_mean_of_its_micro_batches(family: str, make_trainer: Make
     both = make_trainer(family, per_device_train_batch_size=4, gradient_accumulation_steps=2, **first)
     found: list[float] = []
     add = both.dgr.add
-    both.dgr.add = lambda output: (found.append(float(output.penalty)), add(output))[1]  # type: ignore[method-assign]
+    both.dgr.add = lambda output: (found.append(output.penalty.item()), add(output))[1]  # type: ignore[method-assign]
     both.train()
     assert len(found) == 2
     assert logged(both, "dgr_penalty")[0][0] == pytest.approx(np.mean(found), rel=1e-5)
@@ -60,8 +60,12 @@ def test_a_resumed_run_has_the_heads_of_the_whole_one(
     resample: bool, make_trainer: MakeTrainer, tmp_path: Path
 ) -> None:
     settings: dict[str, Any] = {
-        **{"max_steps": 4, "save_strategy": "steps", "save_steps": 2, "dgr_weight": 1.0},
-        **{"dgr_resample": resample, "output_dir": str(tmp_path / "run")},
+        "max_steps": 4,
+        "save_strategy": "steps",
+        "save_steps": 2,
+        "dgr_weight": 1.0,
+        "dgr_resample": resample,
+        "output_dir": str(tmp_path / "run"),
     }
     whole = make_trainer("mt5", **settings)
     whole.train()
