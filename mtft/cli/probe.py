@@ -94,24 +94,14 @@ def _csv_files(made: dict[str, Any]) -> list[str]:
 
 
 def _say_cells(rows: Sequence[dict[str, Any]]) -> None:
-    columns = (
-        "model",
-        "probe",
-        "task",
-        "language",
-        "seen",
-        "fitted on",
-        "accuracy",
-        "95 % interval",
-        "n",
-        "items",
-    )
+    place = ("model", "probe", "task", "language", "seen", "fitted on")
+    columns = (*place, "accuracy", "95 % interval", "n", "items")
     say_table(
         columns,
         (
             (
                 *(row["model"], row["probe"], row["task"] or _WHOLE, row["language"] or _WHOLE),
-                *(row["seen"], row["fitted_on"], f"{row['accuracy']:.3f}"),
+                *(row["seen"] or _WHOLE, row["fitted_on"], f"{row['accuracy']:.3f}"),
                 *(f"{row['low']:.3f} to {row['high']:.3f}", row["n"], row["n_groups"]),
             )
             for row in rows
@@ -125,18 +115,30 @@ def _say_comparison(rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         return
     say("", f"Difference to {rows[0]['baseline']}, on the same rows; p adjusted over the cells (Holm):")
-    columns = ("model", "probe", "task", "language", "difference", "95 % interval", "p", "adjusted", "n")
+    columns = (
+        "model",
+        "probe",
+        "task",
+        "language",
+        "seen",
+        "difference",
+        "95 % interval",
+        "p",
+        "adjusted",
+        "n",
+    )
     say_table(
         columns,
         (
             (
                 *(row["model"], row["probe"], row["task"] or _WHOLE, row["language"] or _WHOLE),
-                *(f"{row['difference']:+.3f}", f"{row['low']:+.3f} to {row['high']:+.3f}"),
+                *(row["seen"] or _WHOLE, f"{row['difference']:+.3f}"),
+                *(f"{row['low']:+.3f} to {row['high']:+.3f}"),
                 *(f"{row['p_value']:.3g}", _number(row["p_adjusted"]), row["n"]),
             )
             for row in rows
         ),
-        numeric=columns[4:],
+        numeric=columns[5:],
     )
 
 

@@ -96,18 +96,17 @@ def divided(
     made: list[Division] = []
     left_out: Counter[tuple[str, str]] = Counter()
     source = rows if fit_rows is None else fit_rows
-    languages = {task: _fitted_on(own, fit_languages) for task, own in _by(source, "task").items()}
+    languages = {task: _fitted_on(own, fit_languages) for (task,), own in _by(source, "task").items()}
     given = {key: tuple(own) for key, own in _by(source, "task", "template").items()}
     for (task, template), own in _by(rows, "task", "template").items():
-        there = given.get((task, template), ())
-        chosen = [row for row in there if row.language in languages[task]]
+        chosen = [row for row in given.get((task, template), ()) if row.language in languages[task]]
         if fit_rows is None:
             chosen = [row for row in chosen if _is_fitted(row, share)]
         groups = {row.item_group for row in chosen}
         held = [row for row in own if row.item_group not in groups]
         test = [row for row in held if fit_rows is not None or not _is_fitted(row, share)]
         if len({row.label for row in chosen}) < 2 or not test:
-            left_out[str(task), UNFITTED] += len(own)
+            left_out[task, UNFITTED] += len(own)
             continue
         made.append(Division(languages[task], tuple(chosen), tuple(test)))
     if not made:
@@ -131,10 +130,9 @@ def _fitted_on(rows: Sequence[ProbeRow], wanted: Sequence[str]) -> tuple[str, ..
     )
 
 
-def _by(rows: Iterable[ProbeRow], *names: str) -> dict[object, list[ProbeRow]]:
+def _by(rows: Iterable[ProbeRow], *names: str) -> dict[tuple[str, ...], list[ProbeRow]]:
     """The rows by these of their attributes, in the order of first sight."""
-    found: dict[object, list[ProbeRow]] = {}
+    found: dict[tuple[str, ...], list[ProbeRow]] = {}
     for row in rows:
-        values = tuple(getattr(row, name) for name in names)
-        found.setdefault(values if len(names) > 1 else values[0], []).append(row)
+        found.setdefault(tuple(getattr(row, name) for name in names), []).append(row)
     return found

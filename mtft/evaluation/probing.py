@@ -16,6 +16,7 @@ from mtft.statistics.probes import linear_probe, majority, nearest_neighbours
 
 PROBES = ("linear", "nearest", "majority")
 ALL = ""  # in place of a task and a language: the rows of all of them
+_Cell = tuple[str, str, str]  # task, language, whether the mixture trains on it
 # (probe, row's key) to whether the probe was right
 Answers = dict[tuple[str, tuple[str, str, str, str]], bool]
 
@@ -81,7 +82,7 @@ def _vectors(vectors: Any, rows: Sequence[ProbeRow], places: Mapping[Any, int]) 
 
 
 def probe_table(answers: Mapping[str, Answers], divisions: Sequence[Division]) -> list[dict[str, Any]]:
-    """One row per model, probe, task and language, and one per model and probe over all of them.
+    """One row per model, probe, task and language, then one over each kind of cell and one over all.
 
     `accuracy`, `low` and `high` are of the mean over rows, clustered by item group; `fitted_on` are the probe's
     languages, `seen` says whether the mixture trains on the cell.
@@ -93,10 +94,10 @@ def probe_table(answers: Mapping[str, Answers], divisions: Sequence[Division]) -
     made = []
     for model, own in answers.items():
         for name in PROBES:
-            for (task, language), rows in _cells(divisions).items():
+            for cell, rows in _cells(divisions).items():
                 kept = [row for row in rows if (name, row.key) in own]
                 if kept:
-                    facts = _facts(model, name, task, language, rows, divisions)
+                    facts = _facts(model, name, cell, divisions)
                     made.append(facts | _scored([own[name, row.key] for row in kept], kept))
     return made
 
@@ -117,10 +118,10 @@ def compared(
     for model in answers:
         for name in PROBES[:-1] if model != baseline else ():
             rows = [
-                _facts(model, name, task, language, own, divisions)
+                _facts(model, name, cell, divisions)
                 | {"baseline": baseline}
                 | _difference(answers[model], answers[baseline], name, own)
-                for (task, language), own in _cells(divisions).items()
+                for cell, own in _cells(divisions).items()
             ]
             cells = [row for row in rows if row["task"] != ALL]
             adjusted = holm([row["p_value"] for row in cells]).tolist()
@@ -130,27 +131,28 @@ def compared(
     return made
 
 
-def _cells(divisions: Sequence[Division]) -> dict[tuple[str, str], list[ProbeRow]]:
-    """The tested rows by task and language, over all templates; last those of all cells."""
-    found: dict[tuple[str, str], list[ProbeRow]] = {}
+def _cells(divisions: Sequence[Division]) -> dict[_Cell, list[ProbeRow]]:
+    """The tested rows by cell, over all templates; then those of seen and of held-out cells, and of all."""
+    found: dict[_Cell, list[ProbeRow]] = {}
+    kinds: dict[_Cell, list[ProbeRow]] = {}
     for part in divisions:
         for row in part.test:
-            found.setdefault((row.task, row.language), []).append(row)
-    found = dict(sorted(found.items()))
-    return found | {(ALL, ALL): [row for rows in found.values() for row in rows]}
+            found.setdefault((row.task, row.language, row.seen), []).append(row)
+            kinds.setdefault((ALL, ALL, row.seen), []).append(row)
+    whole = [row for rows in kinds.values() for row in rows]
+    return dict(sorted(found.items())) | (kinds if len(kinds) > 1 else {}) | {(ALL, ALL, ALL): whole}
 
 
-def _facts(
-    model: str, name: str, task: str, language: str, rows: Sequence[ProbeRow], divisions: Sequence[Division]
-) -> dict[str, Any]:
-    fitted = {part.fitted_on for part in divisions if task in (ALL, part.test[0].task)}
+def _facts(model: str, name: str, cell: _Cell, divisions: Sequence[Division]) -> dict[str, Any]:
+    task, language, seen = cell
+    fitted = {code for part in divisions if task in (ALL, part.test[0].task) for code in part.fitted_on}
     return {
         "model": model,
         "probe": name,
         "task": task,
         "language": language,
-        "fitted_on": "+".join(sorted({code for codes in fitted for code in codes})),
-        "seen": rows[0].seen if task != ALL else "",
+        "seen": seen,
+        "fitted_on": "+".join(sorted(fitted)),
     }
 
 
@@ -162,6 +164,6 @@ def _scored(right: Sequence[bool], rows: Sequence[ProbeRow]) -> dict[str, Any]:
 
 def _difference(ours: Answers, theirs: Answers, name: str, rows: Sequence[ProbeRow]) -> dict[str, Any]:
     shared = [row for row in rows if (name, row.key) in ours and (name, row.key) in theirs]
-    sides = ([float(each[name, row.key]) for row in shared] for each in (ours, theirs))
-    found = paired_difference(*sides, [row.item_group for row in shared])
+    right = [[float(each[name, row.key]) for row in shared] for each in (ours, theirs)]
+    found = paired_difference(right[0], right[1], [row.item_group for row in shared])
     return found._asdict() | {"p_adjusted": None}

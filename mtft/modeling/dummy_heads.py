@@ -25,7 +25,8 @@ def scrambled(words: Words) -> Words:
     """
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
+    made: Words = words ^ (words >> np.uint64(31))
+    return made
 
 
 class DummyHeads:
@@ -65,7 +66,8 @@ class DummyHeads:
         """
         keys = np.array([[self._key(task, n) for n in range(self.count)] for task in tasks], dtype=np.uint64)
         found = scrambled(words[:, :, None] ^ keys.reshape(len(tasks), 1, self.count))
-        return (found % np.uint64(self.classes)).astype(np.int64)
+        classes: Integers = (found % np.uint64(self.classes)).astype(np.int64)
+        return classes
 
     def _of_task(self, task: str, width: int, device: torch.device, dtype: torch.dtype) -> Tensor:
         place = (task, width, device, dtype)
@@ -79,7 +81,8 @@ class DummyHeads:
     def _drawn(self, task: str, number: int, width: int) -> Tensor:
         """One head, (classes, width) float32; drawn on the CPU, whose numbers are those of every machine."""
         generator = torch.Generator().manual_seed(self._key(task, number) >> 1)
-        return (torch.rand(self.classes, width, generator=generator) * 2 - 1) / width**0.5
+        drawn: Tensor = (torch.rand(self.classes, width, generator=generator) * 2 - 1) / width**0.5
+        return drawn
 
     def _key(self, task: str, number: int) -> int:
         """64 bits of one head."""

@@ -170,7 +170,8 @@ class MultitaskTrainer(Trainer):  # type: ignore[misc]
             batch["present"] = batch["row_weights"]
 
         def add_up(amount: Tensor) -> Tensor:
-            return self.accelerator.gather(amount.to(device)).sum().cpu()
+            found: Tensor = self.accelerator.gather(amount.to(device)).sum().cpu()
+            return found
 
         self.dgr.begin(batches, add_up, self.state.global_step)
         denominator = weigh_rows(

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PromptTuningConfig, get_peft_model
 from torch import Tensor
 from transformers import BloomForCausalLM, GPT2Config, GPT2LMHeadModel, MT5ForConditionalGeneration
 
 from mtft.modeling import weighted_target_loss
-from mtft.modeling.dgr import DgrBatch, squared_gradient_norms, target_words
+from mtft.modeling.dgr import DgrBatch, squared_gradient_norms, target_words, token_penalty
 from mtft.modeling.dummy_heads import DummyHeads
+from mtft.modeling.prompt_tuning import prompt_tuned
 from tests.modeling.comparing import assert_equal_gradients, gradients
 from tests.modeling.packs import FAMILIES, VOCABULARY, Packs, Row, model_of, packed, rows_of
 
@@ -148,6 +149,21 @@ def test_the_positions_that_count_are_chosen_by_example() -> None:
     ]
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_half_states_cost_no_more_than_their_own_rounding(dtype: torch.dtype) -> None:
+    """The same rounded states in float64: the penalty's sums are not rounded again, its gradient once."""
+    hidden = torch.randn(15, 64, generator=torch.Generator().manual_seed(2)).to(dtype)
+    rows, targets = torch.arange(15) // 3, torch.arange(15) * 7
+    found = []
+    for states in (hidden.clone().requires_grad_(), hidden.double().requires_grad_()):
+        penalty = token_penalty(dgr_of(ALONE), states, targets, rows)
+        (gradient,) = torch.autograd.grad(penalty, states)
+        found.append((penalty.double(), gradient.double()))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-4, atol=0)
+    error = (found[0][1] - found[1][1]).norm() / found[1][1].norm()
+    assert error < (0.02 if dtype == torch.bfloat16 else 1e-4)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_bfloat16_keeps_the_penalty(family: str) -> None:
     """Heads and sums stay in float32, with autocast and without."""
@@ -201,6 +217,20 @@ def test_it_reaches_adapters(family: str, checkpointing: bool) -> None:
         adapted.enable_input_require_grads()
         adapted.gradient_checkpointing_enable({"use_reentrant": False})
         assert_equal_gradients(gradients(adapted, penalty_of(adapted, family, PACKS)), plain, 1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_it_reaches_virtual_tokens(family: str) -> None:
+    config = PromptTuningConfig(
+        task_type="CAUSAL_LM" if family == "bloom" else "SEQ_2_SEQ_LM",
+        num_virtual_tokens=3,
+        num_transformer_submodules=1,
+    )
+    tuned = prompt_tuned(model_of(family), config)
+    (gradient,) = gradients(tuned, penalty_of(tuned, family, PACKS)).values()
+    assert gradient.abs().max() > 0
+    together, alone = (penalty_of(tuned, family, packs) for packs in (PACKS, ALONE))
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
