@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import mtft
-from mtft.cli import doctor, evaluate, mixture, model, predict, prompts, recipes, report, tasks
+from mtft.cli import doctor, evaluate, mixture, model, predict, probe, prompts, recipes, report, tasks
 from mtft.cli.output import Friendly, say
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(tasks.app, name="tasks")
 app.add_typer(mixture.app, name="mixture")
 app.add_typer(evaluate.app, name="eval")
 app.command()(predict.predict)
+app.command()(probe.probe)
 app.add_typer(model.app, name="model")
 app.command()(report.report)
 app.add_typer(recipes.app, name="recipes")

@@ -15,6 +15,7 @@ from transformers.models.mt5.modeling_mt5 import MT5DenseGatedActDense
 from mtft.errors import ModelError
 from mtft.modeling.attention_families import adopt_attention, alibi_bias, alibi_slopes, relative_bias
 from mtft.modeling.choice_trees import ChoiceTrees, tokens_at_once
+from mtft.modeling.dgr import DgrBatch, pooled_penalty, segment_means, token_penalty
 from mtft.modeling.fast_linear import fast_linear
 from mtft.modeling.head import IGNORED, adopt_head, log_probs_of, target_loss
 from mtft.modeling.packed_attention import SegmentMask
@@ -67,6 +68,7 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
         row_weights: Tensor | None = None,
         segments: Tensor | None = None,
         trees: ChoiceTrees | None = None,
+        dgr: DgrBatch | None = None,
         **kwargs: Any,
     ) -> Any:
         """The library's output, or `TargetLoss` when `row_weights` are given.
@@ -83,6 +85,7 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
             segments: (packs, tokens) int32, the number of each token's segment from 1 on, 0 on padding.
             trees: Prompts and choices, instead of all the others; what is returned are the log-probabilities of its
                 edges, (edges,) float32, without gradient.
+            dgr: Random heads whose gradient norm becomes the output's `penalty`; looked at with `row_weights` alone.
             **kwargs: Passed on to the library's forward; with `row_weights` only `inputs_embeds` counts.
 
         Raises:
@@ -107,7 +110,27 @@ class TargetBloom(_SavedAsParent, BloomForCausalLM):  # type: ignore[misc]
         in_slots = labels.flatten()[layout.token]
         (places,) = torch.nonzero((in_slots != IGNORED) & layout.filled & ~layout.first, as_tuple=True)
         before = hidden.index_select(0, places - 1)
-        return target_loss(self.lm_head, before, in_slots[places], layout.row[places], row_weights, weight)
+        targets, rows = in_slots[places], layout.row[places]
+        penalty = None if dgr is None else token_penalty(dgr, before, targets, rows)
+        return target_loss(self.lm_head, before, targets, rows, row_weights, weight, penalty)
+
+    def encode(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """The last hidden states, (rows, tokens, width), 0 on padding; without gradient.
+
+        Args:
+            input_ids: (rows, tokens) int64.
+            attention_mask: (rows, tokens), 1 on tokens; a row has at least one.
+        """
+        embeddings = self.transformer.word_embeddings
+        rows = max(1, tokens_at_once(embeddings.weight, self.config.hidden_size) // input_ids.shape[1])
+        with torch.no_grad(), fast_linear():
+            parts = zip(torch.split(input_ids, rows), torch.split(attention_mask, rows), strict=True)
+            return torch.cat([self._encoded(ids, mask) for ids, mask in parts])
+
+    def _encoded(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        layout = _rows_in_slots(input_ids, attention_mask)
+        tokens = self.transformer.word_embeddings(input_ids.flatten()[layout.token])
+        return _out_of_slots(self._hidden(layout, tokens), layout, input_ids)
 
     def _log_probs(self, trees: ChoiceTrees) -> Tensor:
         """The log-probabilities of the trees' edges, (edges,) float32."""
@@ -171,6 +194,7 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         segments: Tensor | None = None,
         target_segments: Tensor | None = None,
         trees: ChoiceTrees | None = None,
+        dgr: DgrBatch | None = None,
         **kwargs: Any,
     ) -> Any:
         """The library's output, or `TargetLoss` when `row_weights` are given.
@@ -188,6 +212,7 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
             target_segments: (packs, target tokens) int32, the same for the labels.
             trees: Prompts and choices, instead of all the others; what is returned are the log-probabilities of its
                 edges, (edges,) float32, without gradient.
+            dgr: Random heads whose gradient norm becomes the output's `penalty`; looked at with `row_weights` alone.
             **kwargs: Passed on to the library's forward; with `row_weights` only `inputs_embeds` and
                 `decoder_inputs_embeds` count.
 
@@ -218,8 +243,11 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
         own, cross = SegmentMask(target, target, causal=True), SegmentMask(target, source, causal=False)
         hidden = _through(self.decoder, read_tokens, own, encoded, cross)[0]
         (places,) = torch.nonzero(in_slots != IGNORED, as_tuple=True)
-        at = hidden.index_select(0, places)
-        return target_loss(self.lm_head, at, in_slots[places], target.row[places], row_weights, weight)
+        at, wanted, rows = hidden.index_select(0, places), in_slots[places], target.row[places]
+        penalty = None
+        if dgr is not None:
+            penalty = pooled_penalty(dgr, *segment_means(encoded[0], source), wanted, rows)
+        return target_loss(self.lm_head, at, wanted, rows, row_weights, weight, penalty)
 
     def encode(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """The encoder's last hidden states, (rows, tokens, width), 0 on padding; without gradient.
@@ -236,13 +264,10 @@ class TargetMT5(_SavedAsParent, MT5ForConditionalGeneration):  # type: ignore[mi
             return torch.cat([self._encoded(ids, mask) for ids, mask in parts])
 
     def _encoded(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        segments = input_segments(input_ids, attention_mask, None, torch.ones(len(input_ids)))
-        layout = lay_out(segments, input_ids.device)
+        layout = _rows_in_slots(input_ids, attention_mask)
         tokens = self.encoder.embed_tokens(input_ids.flatten()[layout.token])
         states = _through(self.encoder, tokens, SegmentMask(layout, layout, causal=False))[0]
-        placed = states.new_zeros(input_ids.numel(), states.shape[-1])
-        placed[layout.token[layout.filled]] = states[layout.filled]
-        return placed.view(*input_ids.shape, -1)
+        return _out_of_slots(states, layout, input_ids)
 
     def _log_probs(self, trees: ChoiceTrees) -> Tensor:
         """The log-probabilities of the trees' edges, (edges,) float32."""
@@ -309,6 +334,19 @@ def _through(
         # all by position: reentrant gradient checkpointing loses the gradient of anything else
         hidden = block(hidden, mask, bias, encoded, cross, None)[0]
     return stack.dropout(stack.final_layer_norm(hidden))  # type: ignore[no-any-return]
+
+
+def _rows_in_slots(input_ids: Tensor, attention_mask: Tensor) -> Layout:
+    """The slots of rows that are not packed."""
+    segments = input_segments(input_ids, attention_mask, None, torch.ones(len(input_ids)))
+    return lay_out(segments, input_ids.device)
+
+
+def _out_of_slots(states: Tensor, layout: Layout, input_ids: Tensor) -> Tensor:
+    """States of the slots where their tokens are, (rows, tokens, width), 0 on padding."""
+    placed = states.new_zeros(input_ids.numel(), states.shape[-1])
+    placed[layout.token[layout.filled]] = states[layout.filled]
+    return placed.view(*input_ids.shape, -1)
 
 
 def _on(numbers: Integers, device: torch.device) -> Tensor:

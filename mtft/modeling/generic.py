@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mtft.modeling.dgr import pooled_penalty, token_penalty
 from mtft.modeling.families import TargetBloom, TargetMT5
 from mtft.modeling.head import IGNORED, TargetLoss, loss_options_of, summed
 from mtft.modeling.loss_options import LossOptions
@@ -19,12 +20,12 @@ def has_own_forward(model: nn.Module) -> bool:
     return isinstance(base, (TargetBloom, TargetMT5))
 
 
-def weighted_target_loss(model: nn.Module, batch: dict[str, Tensor], *, own_forward: bool) -> TargetLoss:
+def weighted_target_loss(model: nn.Module, batch: dict[str, Any], *, own_forward: bool) -> TargetLoss:
     """The target-only loss of a batch, by the model's own forward or through its logits.
 
     Args:
         model: Possibly wrapped by DDP, DeepSpeed or PEFT; only its forward is called.
-        batch: As the collator makes it.
+        batch: As the collator makes it; with `dgr`, a `DgrBatch`, the output has a `penalty`.
         own_forward: What `has_own_forward` said of the unwrapped model.
     """
     if own_forward:
@@ -33,18 +34,35 @@ def weighted_target_loss(model: nn.Module, batch: dict[str, Tensor], *, own_forw
     return _through_logits(model, batch)
 
 
-def _through_logits(model: nn.Module, batch: dict[str, Tensor]) -> TargetLoss:
-    labels, row_weights = batch["labels"], batch["row_weights"]
+def _through_logits(model: nn.Module, batch: dict[str, Any]) -> TargetLoss:
+    labels, row_weights, dgr = batch["labels"], batch["row_weights"], batch.get("dgr")
     encoder_decoder = labels.shape != batch["input_ids"].shape or _is_encoder_decoder(model)
     inputs: dict[str, Any] = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
     if encoder_decoder:
         inputs["labels"] = labels  # the library shifts them into decoder inputs
-    logits = model(**inputs).logits
+    elif dgr is not None:
+        inputs["output_hidden_states"] = True
+    output = model(**inputs)
+    logits = output.logits
     if not encoder_decoder:
         logits, labels = logits[:, :-1], labels[:, 1:]
     rows, _ = places = torch.nonzero(labels != IGNORED, as_tuple=True)
     losses, terms = _token_losses(logits[places].float(), labels[places], loss_options_of(model))
-    return summed((losses * row_weights.float()[rows]).sum(), terms, rows, row_weights)
+    penalty = None
+    if dgr is not None and encoder_decoder:
+        pooled = _row_means(output.encoder_last_hidden_state, batch["attention_mask"])
+        penalty = pooled_penalty(dgr, pooled, torch.arange(len(pooled)), labels[places], rows)
+    elif dgr is not None:
+        hidden = output.hidden_states[-1][:, -batch["input_ids"].shape[1] :]  # virtual tokens stand before
+        penalty = token_penalty(dgr, hidden[:, :-1][places], labels[places], rows)
+    return summed((losses * row_weights.float()[rows]).sum(), terms, rows, row_weights, penalty)
+
+
+def _row_means(states: Tensor, mask: Tensor) -> Tensor:
+    """The mean state of each row's tokens, (rows, width) float32 or wider; virtual tokens before them do not count."""
+    there = (mask != 0).unsqueeze(-1)
+    kept = states[:, -mask.shape[1] :].to(torch.promote_types(states.dtype, torch.float32))
+    return kept.masked_fill(~there, 0).sum(dim=1) / there.sum(dim=1).clamp(min=1)
 
 
 def _token_losses(logits: Tensor, targets: Tensor, options: LossOptions) -> tuple[Tensor, Tensor]:

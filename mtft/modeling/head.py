@@ -31,12 +31,14 @@ class TargetLoss(ModelOutput):  # type: ignore[misc]
             log-likelihood alone, in nats. Its shape is that of `row_weights`: (rows,), or (packs, segments) of
             packed examples.
         row_counts: int64, of that shape; each example's target tokens.
+        penalty: () float32 with gradient, where the forward was given `dgr`: see `mtft.modeling.dgr`. Not in `loss`.
     """
 
     loss: Tensor | None = None
     count: Tensor | None = None
     row_losses: Tensor | None = None
     row_counts: Tensor | None = None
+    penalty: Tensor | None = None
 
 
 class TargetHead(nn.Linear):
@@ -120,6 +122,7 @@ def target_loss(
     rows: Tensor,
     row_weights: Tensor,
     weight: Tensor | None = None,
+    penalty: Tensor | None = None,
 ) -> TargetLoss:
     """The loss of the positions that have a target; the head never sees the others.
 
@@ -130,10 +133,11 @@ def target_loss(
         rows: (targets,) int64, the place of each target's example in the flattened `row_weights`.
         row_weights: (rows,) float32, or (packs, segments) of packed examples.
         weight: (vocabulary, width), as `look_up` returned it.
+        penalty: See `TargetLoss`.
     """
     named = {} if weight is None else {"weight": weight}
     total, terms = head(hidden, targets, row_weights.float().flatten()[rows], **named)
-    return summed(total, terms, rows, row_weights)
+    return summed(total, terms, rows, row_weights, penalty)
 
 
 def log_probs_of(head: nn.Module, hidden: Tensor, nodes: Tensor, tokens: Tensor) -> Tensor:
@@ -158,7 +162,9 @@ def log_probs_of(head: nn.Module, hidden: Tensor, nodes: Tensor, tokens: Tensor)
     return found
 
 
-def summed(total: Tensor, terms: Tensor, rows: Tensor, row_weights: Tensor) -> TargetLoss:
+def summed(
+    total: Tensor, terms: Tensor, rows: Tensor, row_weights: Tensor, penalty: Tensor | None = None
+) -> TargetLoss:
     """The token terms added up by example; `rows` is each term's place in the flattened `row_weights`."""
     empty = torch.zeros(row_weights.numel(), device=terms.device)
     row_counts = torch.bincount(rows, minlength=row_weights.numel()).view(row_weights.shape)
@@ -167,4 +173,5 @@ def summed(total: Tensor, terms: Tensor, rows: Tensor, row_weights: Tensor) -> T
         count=row_counts[row_weights > 0].sum(),
         row_losses=empty.index_add(0, rows, terms.detach().float()).view(row_weights.shape),
         row_counts=row_counts,
+        penalty=penalty,
     )

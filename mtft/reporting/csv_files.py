@@ -28,7 +28,12 @@ def csv_files(results: Results) -> Iterator[tuple[str, str]]:
 def _content(rows: Sequence[Any]) -> str:
     names = [field.name for field in fields(rows[0])]
     used = [name for name in names if any(getattr(row, name) not in (None, "", {}, (), []) for row in rows)]
-    flat = [_flat({name: getattr(row, name) for name in used}) for row in rows]
+    return csv_text([{name: getattr(row, name) for name in used} for row in rows])
+
+
+def csv_text(rows: Sequence[dict[str, Any]]) -> str:
+    """The rows as CSV with a header, nested values as columns of their own, no text that a spreadsheet would run."""
+    flat = [_flat(row) for row in rows]
     columns = list(dict.fromkeys(name for row in flat for name in row))
     written = io.StringIO()
     writer = csv.DictWriter(written, columns, restval="", lineterminator="\n")

@@ -13,6 +13,7 @@ from mtft.errors import ConfigError
 from mtft.training.adapters import AdapterSettings
 from mtft.training.balance_settings import BalanceSettings
 from mtft.training.devices import deepspeed_was_launched, join_deepspeed_processes
+from mtft.training.dgr_settings import DgrSettings
 from mtft.training.gradient_settings import GradientSettings
 from mtft.training.loss_settings import LossSettings
 from mtft.training.pack_settings import PackSettings
@@ -32,6 +33,7 @@ class MultitaskArguments(  # type: ignore[misc]
     LossSettings,
     BalanceSettings,
     GradientSettings,
+    DgrSettings,
     PackSettings,
     WatchSettings,
     AdapterSettings,
@@ -61,6 +63,7 @@ class MultitaskArguments(  # type: ignore[misc]
     def __post_init__(self) -> None:
         self.check_loss()
         self.check_balance(self.loss_normalization)
+        self.check_dgr()
         self.check_packing()
         self.check_adapter()
         self.check_watching()

@@ -24,6 +24,7 @@ from mtft.training.arguments import MultitaskArguments
 from mtft.training.balanced_trainer import BalancedTrainer, as_items, loss_scale, micro_batches
 from mtft.training.balancing.balancer import balancer_of
 from mtft.training.checkpoints import DamagedError, check_manifest, find_checkpoints, write_manifest
+from mtft.training.dgr import DummyRegularizer
 from mtft.training.exhaustion import bytes_of_checkpoint, disk_error, disk_told, memory_told, missing_bytes
 from mtft.training.flops import computing_dtype, matrix_rate, model_cost
 from mtft.training.gradient_balancer import GradientBalancer
@@ -101,6 +102,7 @@ class MultitaskTrainer(BalancedTrainer):
         self.plan, args.max_steps = plan_steps(args, mixture, encoder, own_forward=self.own_forward)
         self.dropped = 0
         self.group_losses = GroupLosses()
+        self.dgr = DummyRegularizer(args, args.seed, args.world_size)
         self._identity = dict(identity or {})
         self.loss_balancer = balancer_of(self, args, validation)
         refuse_half_precision(model, "fp16" if args.fp16 else "no", None)
@@ -134,6 +136,7 @@ class MultitaskTrainer(BalancedTrainer):
             "tokenizer": self.encoder.fingerprint,
             "loss": self.args.loss_identity,
             "peft": self.args.adapter_identity,
+            **({"dgr": self.args.dgr_identity} if self.dgr.on else {}),
             **self.args.balance_identity,
             **(self.loss_balancer.identity if self.loss_balancer else {}),
             **self.args.gradient_identity,
@@ -194,12 +197,13 @@ class MultitaskTrainer(BalancedTrainer):
         self.dropped += sum(batch.pop("dropped") for batch in batches)
         for batch in batches:
             batch["present"] = batch["row_weights"]
-        denominator = self._weigh(batches, device)
+        self.dgr.begin(batches, self._sum_of, self.state.global_step)
+        denominator = self._weigh(batches)
         for batch in batches:
             del batch["shifted"]
         return batches if self.gradient_balancer is None else as_items(batches, num_batches), denominator
 
-    def _weigh(self, batches: list[dict[str, Any]], device: torch.device) -> Tensor:
+    def _weigh(self, batches: list[dict[str, Any]]) -> Tensor:
         """Set the row weights: those of the step's mean, or those of each group's."""
         over_processes: dict[str, Any] = {
             "processes": self.args.world_size,
@@ -212,7 +216,7 @@ class MultitaskTrainer(BalancedTrainer):
         return weigh_rows(
             batches,
             self.args.loss_normalization,
-            sum_over_processes=lambda amount: self.accelerator.gather(amount.to(device)).sum().cpu(),
+            sum_over_processes=self._sum_of,
             target_length_exponent=self.args.target_length_exponent,
             **over_processes,
         )
@@ -230,12 +234,14 @@ class MultitaskTrainer(BalancedTrainer):
         tasks, languages, present, positions = (batch.pop(name) for name in names)
         if self.loss_balancer is not None:
             self.loss_balancer.begin(model, batch)
+        batch = batch | self.dgr.batch(tasks, positions)
         output = weighted_target_loss(model, batch, own_forward=self.own_forward)
         if self.loss_balancer is not None:
             self.loss_balancer.add(output)
         self.group_losses.add(tasks, languages, output.row_losses, output.row_counts, present)  # type: ignore[arg-type]
         self.guard.add(output, batch["row_weights"], positions)
-        return (output.loss, output) if return_outputs else output.loss
+        loss = self.dgr.add(output)
+        return (loss, output) if return_outputs else loss
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         """The gradient's norm over all processes; the step is judged by it here, before the weights change."""
@@ -247,6 +253,7 @@ class MultitaskTrainer(BalancedTrainer):
         """Log with speed and utilisation, and each task's and language's own loss in nats per target token."""
         if "loss" in logs:
             logs |= self.meter.read(self.state.max_steps - self.state.global_step, self._add_up)
+            logs |= self.dgr.drain(logs["loss"], self._add_up)
             logs |= self.group_losses.drain(lambda totals: list(gather_object(totals)))
             logs |= self.loss_balancer.record.drain() if self.loss_balancer is not None else {}
             logs |= self.gradient_balancer.log.drain() if self.gradient_balancer is not None else {}
@@ -307,6 +314,11 @@ class MultitaskTrainer(BalancedTrainer):
             return values
         local = torch.tensor(values, dtype=torch.float64, device=self.args.device)
         found: list[float] = self.accelerator.reduce(local, reduction="sum").tolist()
+        return found
+
+    def _sum_of(self, amount: Tensor) -> Tensor:
+        """() on the CPU; the sum over processes."""
+        found: Tensor = self.accelerator.gather(amount.to(self.args.device)).sum().cpu()
         return found
 
     def _device_rate(self) -> float:

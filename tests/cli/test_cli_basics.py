@@ -36,7 +36,7 @@ COMMANDS = [
     *(["model", name] for name in ("merge", "export", "card")),
     *(["recipes", name] for name in ("list", "path")),
     *(["eval", name] for name in ("run", "suites", "export-lm-eval", "rescore")),
-    *([name] for name in ("predict", "report", "doctor")),
+    *([name] for name in ("predict", "probe", "report", "doctor")),
 ]
 
 
@@ -100,6 +100,7 @@ def test_a_mistake_is_one_message_on_standard_error_with_exit_code_2() -> None:
         (["predict", "--model", "m", "--input", "no/such/file"], "No such file"),
         (["predict", "--model", "m"], "must be a prompt"),
         (["predict", "--model", "m", "--input", "x", "text"], "not both"),
+        (["probe", "m"], "something to probe on"),
         (["recipes", "path", "xp3_mt6"], "Did you mean: xp3_mt5"),
         (["mixture", "describe", "no_such_mixture"], "name of a built-in one"),
         (["tasks", "show", "xcoppa"], "xcopa"),
