@@ -34,7 +34,20 @@ def weighted_target_loss(model: nn.Module, batch: dict[str, Tensor], *, own_forw
 
 
 def _through_logits(model: nn.Module, batch: dict[str, Tensor]) -> TargetLoss:
-    labels, row_weights = batch["labels"], batch["row_weights"]
+    row_weights = batch["row_weights"]
+    logits, targets, rows = target_logits(model, batch)
+    losses, terms = _token_losses(logits, targets, loss_options_of(model))
+    return summed((losses * row_weights.float()[rows]).sum(), terms, rows, row_weights)
+
+
+def target_logits(model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """What predicts each target: (targets, vocabulary) float32, the (targets,) ids, and their (targets,) rows.
+
+    Args:
+        model: Any of the library's, possibly wrapped; only its forward is called.
+        batch: As the collator makes it, unpacked.
+    """
+    labels = batch["labels"]
     encoder_decoder = labels.shape != batch["input_ids"].shape or _is_encoder_decoder(model)
     inputs: dict[str, Any] = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
     if encoder_decoder:
@@ -43,8 +56,7 @@ def _through_logits(model: nn.Module, batch: dict[str, Tensor]) -> TargetLoss:
     if not encoder_decoder:
         logits, labels = logits[:, :-1], labels[:, 1:]
     rows, _ = places = torch.nonzero(labels != IGNORED, as_tuple=True)
-    losses, terms = _token_losses(logits[places].float(), labels[places], loss_options_of(model))
-    return summed((losses * row_weights.float()[rows]).sum(), terms, rows, row_weights)
+    return logits[places].float(), labels[places], rows
 
 
 def _token_losses(logits: Tensor, targets: Tensor, options: LossOptions) -> tuple[Tensor, Tensor]:

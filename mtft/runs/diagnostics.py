@@ -14,8 +14,11 @@ from mtft.runs.development import Development
 from mtft.runs.trajectory_file import TRAJECTORY_FILE, Measured, read_trajectory, write_trajectory
 from mtft.runs.validation import random_states_kept
 from mtft.training import Diagnoser, MultitaskTrainer
+from mtft.training.diagnostic_cost import cost_line
 
 logger = logging.getLogger(__name__)
+
+_LOOKED_AT = 10  # steps whose examples tell how many a step has: packs are not known before they are made
 
 
 class Diagnostics(TrainerCallback):  # type: ignore[misc]
@@ -56,6 +59,7 @@ class Diagnostics(TrainerCallback):  # type: ignore[misc]
         broadcast_object_list(known)
         self.rows = [row for row in known[0] if row.step <= state.global_step]
         self.steps = set(self.trainer.args.diagnostic_steps(state.max_steps))
+        self._tell_cost(state)
         self._measure_if_due(state)
 
     def on_step_end(
@@ -81,9 +85,22 @@ class Diagnostics(TrainerCallback):  # type: ignore[misc]
         if PartialState().is_main_process:
             write_trajectory(self.path, self.rows)
 
+    def _tell_cost(self, state: TrainerState) -> None:
+        """Say in passes what is to come, before any of it."""
+        done = {row.step for row in self.rows}
+        coming = sum(step >= state.global_step and step not in done for step in self.steps)
+        scored = self.development.choices if self.development else 0
+        plan, first = self.trainer.plan, min(_LOOKED_AT, state.max_steps)
+        examples = round(plan.examples(first) / first * (state.max_steps - state.global_step))
+        if coming and PartialState().is_main_process:
+            line = cost_line(self.diagnoser.passes(scored), coming, examples, self.diagnoser.kept_bytes)
+            print(line, flush=True)
+
     def _measure(self, step: int) -> list[Measured]:
         settings = self.trainer.args
         found = self.diagnoser.losses() if "train_loss" in settings.diagnostics_quantities else []
+        if settings.measures_gradients:
+            found += self.diagnoser.gradients(step)
         rows = [Measured(step, settings.seed, *each) for each in found]
         return rows + self._dev_metric(step)
 
