@@ -97,7 +97,7 @@ def _key() -> Html:
         " · ",
         el("b", "solid: multitask", class_="multi"),
     )
-    return el("p", *lines, class_="key")
+    return el("p", *lines, class_="sides")
 
 
 def _against_loss(runs: Sequence[TrackedRun], gaps: Mapping[str, Gap], tasks: Sequence[str]) -> Html:
