@@ -14,6 +14,8 @@ from mtft.runs import Run, read_settings
 from mtft.runs import diagnostics as diagnostics_module
 from mtft.runs.trajectory_file import Measured, read_trajectory
 from mtft.training import MultitaskTrainer
+from tests.launching import TORCHRUN, launched
+from tests.runs import launched_diagnostics
 from tests.runs.test_validation import KillAt, Killed
 
 DIAGNOSED = [
@@ -76,6 +78,16 @@ def test_every_task_is_measured_at_the_chosen_steps(made: Made) -> None:
     assert all(0 <= row.value <= 1 and row.n > 0 for row in scores)
     assert all(row.value > 0 and row.n == 6 for row in rows if row.quantity == "train_loss")
     assert {row.language for row in rows} == {""}
+    found = {row.quantity for row in rows}
+    assert found == {
+        *("train_loss", "dev_metric", "conflict", "cosine", "gradient_norm", "coherence", "noise_scale"),
+        *("fisher_trace", "sharpness"),
+    }
+    assert all(-1 <= row.value <= 1 for row in rows if row.quantity in ("conflict", "cosine"))
+    assert all(
+        row.value > 0 for row in rows if row.quantity in ("fisher_trace", "sharpness", "gradient_norm")
+    )
+    assert all(row.other in tasks - {row.task} for row in rows if row.quantity == "cosine")
 
 
 def test_a_run_trains_the_same_whether_it_is_diagnosed_or_not(made: Made, tmp_path: Path) -> None:
@@ -136,3 +148,12 @@ def test_settings_that_mean_nothing_are_refused(
     given = [each.replace("SUITE", str(pocket / "suite.yaml")) for each in slip]
     with pytest.raises(error):
         Run(*read_settings("xp3_mt5", [*made.flags, "--diagnostics", "true", *given])).prepare_data()
+
+
+def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
+    launched([*TORCHRUN, launched_diagnostics.__file__, tmp_path / "two"])
+    launched_diagnostics.diagnosed_run(tmp_path / "one")
+    one, two = (read_trajectory(tmp_path / name) for name in ("one", "two"))
+    assert {row.step for row in one} == {0, 1, 2}
+    assert {row.language for row in one} == {"", "en", "so"}
+    assert comparable(one) == two
