@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 import mtft
-from mtft.cli import doctor, evaluate, mixture, model, predict, probe, prompts, recipes, report, tasks
+from mtft.cli import (
+    doctor,
+    evaluate,
+    mixture,
+    model,
+    predict,
+    probe,
+    prompts,
+    recipes,
+    report,
+    tasks,
+    trajectory,
+)
 from mtft.cli.output import Friendly, say
 
 app = typer.Typer(
@@ -32,6 +44,7 @@ app.command()(predict.predict)
 app.command()(probe.probe)
 app.add_typer(model.app, name="model")
 app.command()(report.report)
+app.add_typer(trajectory.app, name="trajectory")
 app.add_typer(recipes.app, name="recipes")
 app.command()(doctor.doctor)
 

@@ -4,7 +4,7 @@ from mtft.modeling.building import SIZES, ModelSize, build_model
 from mtft.modeling.choice_trees import ChoiceTrees, choice_trees
 from mtft.modeling.cross_entropy import chunked_cross_entropy
 from mtft.modeling.families import TargetBloom, TargetMT5
-from mtft.modeling.generic import has_own_forward, weighted_target_loss
+from mtft.modeling.generic import has_own_forward, target_logits, weighted_target_loss
 from mtft.modeling.head import TargetHead, TargetLoss, set_loss_options
 from mtft.modeling.loading import LoadedModel, family_of, load_model, merge_adapter, save_model
 from mtft.modeling.loss_options import BACKENDS, LossOptions
@@ -32,6 +32,7 @@ __all__ = [
     "merge_adapter",
     "save_model",
     "set_loss_options",
+    "target_logits",
     "weighted_target_loss",
     "with_trees",
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtft.modeling.dgr import pooled_penalty, token_penalty
+from mtft.modeling.dgr import DgrBatch, pooled_penalty, token_penalty
 from mtft.modeling.families import TargetBloom, TargetMT5
 from mtft.modeling.head import IGNORED, TargetLoss, loss_options_of, summed
 from mtft.modeling.loss_options import LossOptions
@@ -34,28 +34,69 @@ def weighted_target_loss(model: nn.Module, batch: dict[str, Any], *, own_forward
     return _through_logits(model, batch)
 
 
+class _Targets(NamedTuple):
+    """A forward's output, and its target positions.
+
+    Attributes:
+        output: The library's.
+        places: (targets,) int64 twice: rows, and the positions that predict.
+        ids: (targets,) int64.
+        encoder_decoder: Whether the encoder's output is apart.
+    """
+
+    output: Any
+    places: tuple[Tensor, Tensor]
+    ids: Tensor
+    encoder_decoder: bool
+
+    @property
+    def logits(self) -> Tensor:
+        """(targets, vocabulary) float32."""
+        return self.output.logits[self.places].float()  # type: ignore[no-any-return]
+
+
 def _through_logits(model: nn.Module, batch: dict[str, Any]) -> TargetLoss:
-    labels, row_weights, dgr = batch["labels"], batch["row_weights"], batch.get("dgr")
+    row_weights, dgr = batch["row_weights"], batch.get("dgr")
+    found = _forward(model, batch, hidden_states=dgr is not None)
+    rows = found.places[0]
+    losses, terms = _token_losses(found.logits, found.ids, loss_options_of(model))
+    penalty = None if dgr is None else _penalty(dgr, found, batch)
+    return summed((losses * row_weights.float()[rows]).sum(), terms, rows, row_weights, penalty)
+
+
+def target_logits(model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """What predicts each target: (targets, vocabulary) float32, the (targets,) ids, and their (targets,) rows.
+
+    Args:
+        model: Any of the library's, possibly wrapped; only its forward is called.
+        batch: As the collator makes it, unpacked.
+    """
+    found = _forward(model, batch)
+    return found.logits, found.ids, found.places[0]
+
+
+def _forward(model: nn.Module, batch: dict[str, Any], *, hidden_states: bool = False) -> _Targets:
+    labels = batch["labels"]
     encoder_decoder = labels.shape != batch["input_ids"].shape or _is_encoder_decoder(model)
     inputs: dict[str, Any] = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"]}
     if encoder_decoder:
         inputs["labels"] = labels  # the library shifts them into decoder inputs
-    elif dgr is not None:
+    elif hidden_states:
         inputs["output_hidden_states"] = True
     output = model(**inputs)
-    logits = output.logits
     if not encoder_decoder:
-        logits, labels = logits[:, :-1], labels[:, 1:]
-    rows, _ = places = torch.nonzero(labels != IGNORED, as_tuple=True)
-    losses, terms = _token_losses(logits[places].float(), labels[places], loss_options_of(model))
-    penalty = None
-    if dgr is not None and encoder_decoder:
-        pooled = _row_means(output.encoder_last_hidden_state, batch["attention_mask"])
-        penalty = pooled_penalty(dgr, pooled, torch.arange(len(pooled)), labels[places], rows)
-    elif dgr is not None:
-        hidden = output.hidden_states[-1][:, -batch["input_ids"].shape[1] :]  # virtual tokens stand before
-        penalty = token_penalty(dgr, hidden[:, :-1][places], labels[places], rows)
-    return summed((losses * row_weights.float()[rows]).sum(), terms, rows, row_weights, penalty)
+        labels = labels[:, 1:]
+    rows, positions = torch.nonzero(labels != IGNORED, as_tuple=True)
+    return _Targets(output, (rows, positions), labels[rows, positions], encoder_decoder)
+
+
+def _penalty(dgr: DgrBatch, found: _Targets, batch: dict[str, Any]) -> Tensor:
+    if found.encoder_decoder:
+        pooled = _row_means(found.output.encoder_last_hidden_state, batch["attention_mask"])
+        return pooled_penalty(dgr, pooled, torch.arange(len(pooled)), found.ids, found.places[0])
+    width = batch["input_ids"].shape[1]  # virtual tokens stand before
+    hidden = found.output.hidden_states[-1][:, -width:]
+    return token_penalty(dgr, hidden[found.places], found.ids, found.places[0])
 
 
 def _row_means(states: Tensor, mask: Tensor) -> Tensor:

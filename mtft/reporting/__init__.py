@@ -5,6 +5,8 @@ from mtft.reporting.joining import Joined, RunResults, join_runs, run_names
 from mtft.reporting.opening import answer
 from mtft.reporting.results import Results, find_results, read_results
 from mtft.reporting.sample_choice import SampleFile
+from mtft.reporting.tracked import TrackedRun, TrackedValue
+from mtft.reporting.trajectories import write_trajectories
 from mtft.reporting.write import FORMS, Form, write_forms, write_report
 
 __all__ = [
@@ -15,6 +17,8 @@ __all__ = [
     "Results",
     "RunResults",
     "SampleFile",
+    "TrackedRun",
+    "TrackedValue",
     "answer",
     "find_results",
     "join_runs",
@@ -24,4 +28,5 @@ __all__ = [
     "validation_curve",
     "write_forms",
     "write_report",
+    "write_trajectories",
 ]

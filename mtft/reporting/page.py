@@ -36,25 +36,32 @@ def page(results: Results, samples: Samples) -> str:
         el("script", _resources(SCRIPTS)),
         class_="with-nav",
     )
-    return "<!doctype html>\n" + el("html", _head(results), body, lang="en") + "\n"
+    return "<!doctype html>\n" + el("html", html_head(results.title), body, lang="en") + "\n"
 
 
-def _head(results: Results) -> Html:
+def html_head(title: str, styles: Sequence[str] = STYLES, scripts: Sequence[str] = SCRIPTS) -> Html:
+    """The head of a page that holds everything it needs.
+
+    Args:
+        title: Of the page.
+        styles: Files of this room that become its one style element.
+        scripts: Files of this room of which the page may have one script element, all of them joined.
+    """
     return el(
         "head",
         el("meta", charset="utf-8"),
         el("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        el("meta", http_equiv="Content-Security-Policy", content=_policy()),
+        el("meta", http_equiv="Content-Security-Policy", content=_policy(styles, scripts)),
         el("meta", name="color-scheme", content="light dark"),
         el("meta", name="referrer", content="no-referrer"),
-        el("title", results.title),
-        el("style", _resources(STYLES)),
+        el("title", title),
+        el("style", _resources(styles)),
     )
 
 
-def _policy() -> str:
+def _policy(styles: Sequence[str], scripts: Sequence[str]) -> str:
     """Nothing is loaded, and no script or style works but the page's own, should escaping ever fail."""
-    style, script = (_digest(_resources(names)) for names in (STYLES, SCRIPTS))
+    style, script = (_digest(_resources(names)) for names in (styles, scripts))
     return (
         f"default-src 'none'; style-src '{style}'; script-src '{script}'; base-uri 'none'; form-action 'none'"
     )

@@ -67,7 +67,7 @@ def write_forms(
             content |= {folder / "report.csv" / name: text for name, text in csv_files(parsed)}
             written.append(folder / "report.csv")
     for path, text in content.items():
-        _write(path, text)
+        write_whole(path, text)
     singles = [path for path in content if path.parent == folder]
     return [*singles, *written]
 
@@ -79,7 +79,7 @@ def _samples(results: Results, samples: Path | Sequence[SampleFile] | None) -> S
     return read_samples(files, focus=results.focus, base=results.base)
 
 
-def _write(path: Path, content: str) -> Path:
+def write_whole(path: Path, content: str) -> Path:
     """Whole or not at all: written beside the path and renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")

@@ -20,6 +20,7 @@ from mtft.runs.arguments import RunArguments
 from mtft.runs.balance_data import BalanceExamples, balance_examples
 from mtft.runs.controls import ShuffledTargets, bag_of_tokens
 from mtft.runs.data import RunData, prepare_data
+from mtft.runs.diagnostics import Diagnostics
 from mtft.runs.folder import RunFolder, on_main_first, resolved_settings, write_atomically
 from mtft.runs.model_card import write_card
 from mtft.runs.models import is_built_in, load_whole, prepare_base
@@ -50,7 +51,7 @@ class Run:
 
     def prepare_data(self) -> None:
         """Everything that the user gave, checked; the mixture rendered; the folder opened."""
-        self.data: RunData = prepare_data(self.arguments)
+        self.data: RunData = prepare_data(self.arguments, self.training)
         self.prepare_folder()
 
     def prepare_folder(self) -> None:
@@ -137,6 +138,9 @@ class Run:
         )
         if validation:
             validation.attach(trainer)
+        if self.training.diagnostics:
+            place = self.folder.path
+            Diagnostics(self.data.development, loaded.family, place, self._protocol()).attach(trainer)
         result = trainer.train(
             resume_from_checkpoint=self.training.resume_from_checkpoint or wanted is not None
         )

@@ -14,6 +14,7 @@ from mtft.training.adapters import AdapterSettings
 from mtft.training.balance_settings import BalanceSettings
 from mtft.training.devices import deepspeed_was_launched, join_deepspeed_processes
 from mtft.training.dgr_settings import DgrSettings
+from mtft.training.diagnostic_settings import DiagnosticSettings
 from mtft.training.gradient_settings import GradientSettings
 from mtft.training.loss_settings import LossSettings
 from mtft.training.pack_settings import PackSettings
@@ -37,6 +38,7 @@ class MultitaskArguments(  # type: ignore[misc]
     PackSettings,
     WatchSettings,
     AdapterSettings,
+    DiagnosticSettings,
     TrainingArguments,
 ):
     """`TrainingArguments` with the loss, the packing, the adapter, what watches, and the global batch.
@@ -68,6 +70,7 @@ class MultitaskArguments(  # type: ignore[misc]
         self.check_adapter()
         self.check_watching()
         self.check_gradient_balancing()
+        self.check_diagnostics()
         if not torch.accelerator.is_available():
             self.use_cpu = True  # else the library takes several processes on CPUs for so many single ones
         if self.global_batch_size is not None:

@@ -1,0 +1,91 @@
+"""The weights whose gradients are diagnosed, and refusing where they are not at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from mtft.errors import ConfigError
+from mtft.training.diagnostic_settings import DiagnosticSettings
+
+
+def chosen_parameters(model: nn.Module, which: str) -> dict[str, nn.Parameter]:
+    """The trained weights that a choice names, each once.
+
+    Args:
+        model: Not wrapped; with or without an adapter.
+        which: `adapters` or `all` for every trained weight, `last_block` for those of the last transformer block
+            (of an encoder-decoder, the decoder's).
+
+    Raises:
+        ConfigError: No trained weight is chosen.
+    """
+    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    if which == "last_block":
+        prefix = f"{_last_block(model)}."
+        trained = {name: weight for name, weight in trained.items() if name.startswith(prefix)}
+    if not trained:
+        raise ConfigError(
+            f"`diagnostics_parameters: {which}` must choose weights that train.",
+            found="none",
+            remedy="Give --diagnostics_parameters all.",
+        )
+    return trained
+
+
+def _last_block(model: nn.Module) -> str:
+    """The name of the last block: the end of the last list of modules that stands in no other list."""
+    lists = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
+    outer = [
+        (name, blocks)
+        for name, blocks in lists
+        if len(blocks) and not any(name.startswith(f"{other}.") for other, _ in lists)
+    ]
+    if not outer:
+        raise ConfigError(
+            "`diagnostics_parameters: last_block` needs a model of blocks.",
+            found=type(model).__name__,
+            remedy="Give --diagnostics_parameters all.",
+        )
+    name, blocks = outer[-1]
+    return f"{name}.{len(blocks) - 1}"
+
+
+def refuse_partitioned_gradients(
+    settings: DiagnosticSettings, deepspeed_config: Mapping[str, Any] | None, *, fsdp: bool
+) -> None:
+    """Refuse to measure gradients where no process has them whole.
+
+    Raises:
+        ConfigError: ZeRO-2, ZeRO-3 or FSDP is on, and more than losses and metrics is asked for.
+    """
+    stage = ((deepspeed_config or {}).get("zero_optimization") or {}).get("stage", 0)
+    if settings.measures_gradients and (stage >= 2 or fsdp):
+        raise ConfigError(
+            "Diagnostics of gradients need whole weights and gradients in every process.",
+            found="FSDP" if fsdp else f"ZeRO stage {stage}",
+            remedy="Give --diagnostics_quantities train_loss dev_metric, which work under every stage, or launch with "
+            "plain data parallelism or ZeRO-1.",
+        )
+
+
+def refuse_coarse_weights(settings: DiagnosticSettings, parameters: Mapping[str, nn.Parameter]) -> None:
+    """Refuse the sharpness of weights so coarse that the change asked for rounds to none.
+
+    Raises:
+        ConfigError: A relative change of the radius is below the precision of the weights.
+    """
+    if "sharpness" not in settings.diagnostics_quantities:
+        return
+    coarsest = max((torch.finfo(weight.dtype).eps, str(weight.dtype)) for weight in parameters.values())
+    if settings.diagnostics_sharpness_radius < 2 * coarsest[0]:
+        raise ConfigError(
+            "A relative change of `diagnostics_sharpness_radius` must be larger than the weights' rounding.",
+            found=f"{settings.diagnostics_sharpness_radius:g} in {coarsest[1]}, whose numbers are "
+            f"{coarsest[0]:.2g} apart",
+            remedy="Train with float32 weights (--bf16 true may stay), or leave `sharpness` out of "
+            "--diagnostics_quantities.",
+        )
