@@ -32,6 +32,13 @@ from mtft.statistics.intervals import (
     wilson_interval,
 )
 from mtft.statistics.mcnemar import Wins, mcnemar_exact, wins
+from mtft.statistics.multitask import (
+    SeededDifference,
+    mean_rank,
+    mean_relative_gain,
+    relative_gain,
+    seeded_difference,
+)
 from mtft.statistics.paired import PairedDifference, bootstrap_p_value, holm, paired_difference, sign_test
 from mtft.statistics.spread import Spread, spread
 from mtft.statistics.transfer import difference_interval, ratio_above_chance, transfer_gap
@@ -42,6 +49,7 @@ __all__ = [
     "FloatArray",
     "Interval",
     "PairedDifference",
+    "SeededDifference",
     "Spread",
     "Statistic",
     "Wins",
@@ -59,6 +67,8 @@ __all__ = [
     "holm",
     "macro_average",
     "mcnemar_exact",
+    "mean_rank",
+    "mean_relative_gain",
     "median_over_templates",
     "micro_average",
     "normal_quantile",
@@ -66,9 +76,11 @@ __all__ = [
     "percentile_interval",
     "ratio",
     "ratio_above_chance",
+    "relative_gain",
     "replicate_error",
     "replicates",
     "resampling_weights",
+    "seeded_difference",
     "sign_test",
     "spread",
     "student_quantile",
