@@ -13,11 +13,13 @@ from mtft.mixing import BuiltMixture, MixtureSpec, Sampling, build_mixture
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder, cache_folder, data_root
 from mtft.runs.arguments import RunArguments
+from mtft.runs.development import Development, development
 from mtft.runs.folder import on_main_first
 from mtft.runs.pretraining import pretrained_languages
 from mtft.runs.validation_data import ValidationData, validation_data
 from mtft.synthetic import world
 from mtft.tasks import CardIndex, Problems, Sources
+from mtft.training import MultitaskArguments
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +54,7 @@ class RunData:
         examples: The suite's examples.
         problems: What was dropped while the suite was rendered; the mixture counts its own.
         validation: What checkpoints are chosen on, where the run asks for it.
+        development: What diagnostics score, where the run asks for it.
     """
 
     built: BuiltMixture
@@ -59,6 +62,7 @@ class RunData:
     examples: list[EvalExample]
     problems: Problems
     validation: ValidationData | None = None
+    development: Development | None = None
 
     def documents(self, seed: int) -> Iterator[str]:
         """Raw text to pretrain on: the micro-world's where the mixture stands in it, else its own, repeated."""
@@ -73,8 +77,12 @@ def _sampling(run: RunArguments) -> Sampling | None:
     return replace(Sampling.parse(run.sample), stratify=run.stratify) if run.sample else None
 
 
-def prepare_data(run: RunArguments) -> RunData:
+def prepare_data(run: RunArguments, training: MultitaskArguments | None = None) -> RunData:
     """Cards, templates, mixture and suite; the main process renders the mixture, the others find it in the cache.
+
+    Args:
+        run: The run's settings.
+        training: The trainer's, where it may ask for diagnostics.
 
     Raises:
         MtftError: Anything the user gave is unknown, missing or malformed.
@@ -99,7 +107,12 @@ def prepare_data(run: RunArguments) -> RunData:
         else []
     )
     validation = validation_data(run, spec, cells, examples, library)
+    measured = (
+        development(training, spec, library, batch_tokens=run.eval_batch_tokens, strict=run.strict)
+        if training
+        else None
+    )
     with on_main_first() as main:
         built = build_mixture(spec, cells, library.sources, cache_folder() / "mixtures", progress=main)
     logger.info("%d rows to train on, %d examples to score.", sum(map(len, built.shards)), len(examples))
-    return RunData(built, suite, examples, problems, validation)
+    return RunData(built, suite, examples, problems, validation, measured)

@@ -19,6 +19,7 @@ from mtft.reporting import validation_curve, write_report
 from mtft.runs.arguments import RunArguments
 from mtft.runs.controls import ShuffledTargets, bag_of_tokens
 from mtft.runs.data import RunData, prepare_data
+from mtft.runs.diagnostics import Diagnostics
 from mtft.runs.folder import RunFolder, on_main_first, resolved_settings, write_atomically
 from mtft.runs.model_card import write_card
 from mtft.runs.models import is_built_in, load_whole, prepare_base
@@ -56,7 +57,7 @@ class Run:
 
     def prepare_data(self) -> None:
         """Everything that the user gave, checked; the mixture rendered; the folder opened."""
-        self.data: RunData = prepare_data(self.arguments)
+        self.data: RunData = prepare_data(self.arguments, self.training)
         self.prepare_folder()
 
     def prepare_folder(self) -> None:
@@ -132,6 +133,9 @@ class Run:
         trainer = MultitaskTrainer(loaded.model, self.training, source, self.encoder, identity=identity)
         if validation:
             validation.attach(trainer)
+        if self.training.diagnostics:
+            place = self.folder.path
+            Diagnostics(self.data.development, loaded.family, place, self._protocol()).attach(trainer)
         result = trainer.train(
             resume_from_checkpoint=self.training.resume_from_checkpoint or wanted is not None
         )

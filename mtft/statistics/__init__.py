@@ -18,6 +18,7 @@ from mtft.statistics.bootstrap import (
     resampling_weights,
 )
 from mtft.statistics.consistency import consistency
+from mtft.statistics.gradient_noise import GradientNoise, gradient_noise
 from mtft.statistics.intervals import (
     FloatArray,
     Interval,
@@ -41,12 +42,16 @@ from mtft.statistics.multitask import (
 )
 from mtft.statistics.paired import PairedDifference, bootstrap_p_value, holm, paired_difference, sign_test
 from mtft.statistics.spread import Spread, spread
+from mtft.statistics.trajectories import Curve, Gap, generalisation_gap
 from mtft.statistics.transfer import difference_interval, ratio_above_chance, transfer_gap
 
 __all__ = [
     "MACRO_RULE",
     "MICRO_RULE",
+    "Curve",
     "FloatArray",
+    "Gap",
+    "GradientNoise",
     "Interval",
     "PairedDifference",
     "SeededDifference",
@@ -64,6 +69,8 @@ __all__ = [
     "effective_clusters",
     "effective_trials",
     "error_interval",
+    "generalisation_gap",
+    "gradient_noise",
     "holm",
     "macro_average",
     "mcnemar_exact",

@@ -2,6 +2,7 @@
 
 from mtft.training.arguments import MultitaskArguments
 from mtft.training.checkpoints import find_checkpoint
+from mtft.training.diagnosing import Diagnoser, Finding
 from mtft.training.normalization import NORMALIZATIONS
 from mtft.training.pretraining import PretrainArguments, PretrainReport, pretrain
 from mtft.training.step_data import ExampleSource
@@ -10,7 +11,9 @@ from mtft.training.trainer import MultitaskTrainer
 
 __all__ = [
     "NORMALIZATIONS",
+    "Diagnoser",
     "ExampleSource",
+    "Finding",
     "MultitaskArguments",
     "MultitaskTrainer",
     "PretrainArguments",

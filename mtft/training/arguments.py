@@ -12,6 +12,7 @@ from mtft.encoding import accumulation_for
 from mtft.errors import ConfigError
 from mtft.training.adapters import AdapterSettings
 from mtft.training.devices import deepspeed_was_launched, join_deepspeed_processes
+from mtft.training.diagnostic_settings import DiagnosticSettings
 from mtft.training.loss_settings import LossSettings
 from mtft.training.pack_settings import PackSettings
 from mtft.training.watching import WatchSettings
@@ -26,7 +27,9 @@ _FIXED: dict[str, tuple[object, str]] = {
 
 
 @dataclass
-class MultitaskArguments(LossSettings, PackSettings, WatchSettings, AdapterSettings, TrainingArguments):  # type: ignore[misc]
+class MultitaskArguments(  # type: ignore[misc]
+    LossSettings, PackSettings, WatchSettings, AdapterSettings, DiagnosticSettings, TrainingArguments
+):
     """`TrainingArguments` with the loss, the packing, the adapter, what watches, and the global batch.
 
     Some defaults differ from the library's: TensorBoard is on, a log line comes every 10 steps, and saved
@@ -53,6 +56,7 @@ class MultitaskArguments(LossSettings, PackSettings, WatchSettings, AdapterSetti
         self.check_packing()
         self.check_adapter()
         self.check_watching()
+        self.check_diagnostics()
         if not torch.accelerator.is_available():
             self.use_cpu = True  # else the library takes several processes on CPUs for so many single ones
         if self.global_batch_size is not None:
