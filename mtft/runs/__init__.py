@@ -7,10 +7,12 @@ from mtft.runs.launching import readable_errors
 from mtft.runs.run import Run
 from mtft.runs.settings import read_arguments, read_recipe, read_settings
 from mtft.runs.study import StudyArguments, read_study, study
+from mtft.runs.transfer_probe import ProbeArguments, read_probe, transfer_probe
 
 __all__ = [
     "DataToTextArguments",
     "EvaluateArguments",
+    "ProbeArguments",
     "Run",
     "RunArguments",
     "StudyArguments",
@@ -18,9 +20,11 @@ __all__ = [
     "evaluate_model",
     "read_arguments",
     "read_data_to_text",
+    "read_probe",
     "read_recipe",
     "read_settings",
     "read_study",
     "readable_errors",
     "study",
+    "transfer_probe",
 ]
