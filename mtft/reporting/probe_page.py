@@ -28,7 +28,11 @@ def probe_page(content: Mapping[str, Any]) -> str:
         f"Transfer to {content['target']}",
         f"seeds {seeds}",
         section("Gap at the same training loss", table_element(_gaps(content["gaps"])), lead=LEAD),
-        section("Metric against loss", _figure(content["curves"]), lead="One line per seed; training goes left to right."),
+        section(
+            "Metric against loss",
+            _figure(content["curves"]),
+            lead="One line per seed; training goes left to right.",
+        ),
     )
 
 
@@ -89,7 +93,12 @@ def _figure(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> Html:
         style=f"max-width:{WIDTH}px;width:100%",
     )
     names = [
-        el("span", el("b", "■ ", style=f"color:{COLOURS[n % len(COLOURS)]}"), name, style="margin-right:1.2em")
+        el(
+            "span",
+            el("b", "■ ", style=f"color:{COLOURS[n % len(COLOURS)]}"),
+            name,
+            style="margin-right:1.2em",
+        )
         for n, name in enumerate(curves)
     ]
     return join([el("p", *names), drawn])
@@ -100,7 +109,9 @@ def _up(metric: float) -> float:
 
 
 def _line(curve: Mapping[str, Any], across: Any, colour: str) -> Html:
-    points = [(x, y) for x, y in zip(curve["loss"], curve["metric"], strict=True) if x > 0 and math.isfinite(y)]
+    points = [
+        (x, y) for x, y in zip(curve["loss"], curve["metric"], strict=True) if x > 0 and math.isfinite(y)
+    ]
     path = " ".join(f"{across(x)},{_up(y)}" for x, y in points)
     return el("polyline", points=path, fill="none", stroke=colour, stroke_width="1.6", opacity="0.8")
 

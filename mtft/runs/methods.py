@@ -63,7 +63,9 @@ _FLAGS = {
     },
 }
 METHODS: dict[str, Method] = {
-    name: Method(name, tuple(flags.split()), kind) for kind, of in _FLAGS.items() for name, flags in of.items()
+    name: Method(name, tuple(flags.split()), kind)
+    for kind, of in _FLAGS.items()
+    for name, flags in of.items()
 }
 
 
