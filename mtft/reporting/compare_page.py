@@ -15,7 +15,7 @@ from mtft.reporting.wording import NOTHING
 Row = Mapping[str, Any]
 RULE = (
     "Gains are relative, Delta_m (arXiv 1904.08918): the mean over tasks of (score - baseline) / baseline, turned "
-    "round for error rates. Intervals are 95 %: errors of the items (resampled by item group, the same draw for all) and of "
+    "round for error rates. Intervals are 95 %: errors of the items (resampled by item group, one draw for all) and of "
     "the seeds together, Satterthwaite's degrees of freedom. Real: below 5 % after Holm's correction, over two seeds "
     "or more. Mean rank: over cells, 1 is best. Step time: medians, on whatever else the machine was doing."
 )

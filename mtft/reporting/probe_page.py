@@ -12,6 +12,7 @@ from mtft.reporting.simple_page import simple_page
 from mtft.reporting.tables import Cell, plain_table
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 300, 46, 40, 12, 12
+LINES = "One line per seed; training goes from left to right."
 COLOURS = ("#6b7280", "#0f766e", "#b45309", "#7c3aed", "#be123c", "#1d4ed8")
 TONES = {"positive": "good", "negative": "bad"}
 LEAD = (
@@ -31,7 +32,7 @@ def probe_page(content: Mapping[str, Any]) -> str:
         section(
             "Metric against loss",
             _figure(content["curves"]),
-            lead="One line per seed; training goes left to right.",
+            lead=LINES,
         ),
     )
 

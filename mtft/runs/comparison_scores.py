@@ -139,9 +139,8 @@ def compared(
 
     by_seed = gain(ours, theirs)
     over_items = gain(our_table, their_table).mean(axis=0)
-    error = replicate_error(
-        float(np.nanmean(by_seed)) if np.isfinite(by_seed).any() else np.nan, over_items, scores.n_items
-    )
+    known = by_seed[np.isfinite(by_seed)]
+    error = replicate_error(float(known.mean()) if len(known) else np.nan, over_items, scores.n_items)
     return seeded_difference(by_seed, error, scores.n_items)
 
 

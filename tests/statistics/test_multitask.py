@@ -79,7 +79,8 @@ def test_signs_and_missing_seeds() -> None:
     assert turned.p_value == pytest.approx(found.p_value)
     assert np.isnan(seeded_difference([float("nan")], 0.1, 4).difference)
     alone = seeded_difference([0.2], 0.05, 101)
-    assert np.isnan(alone.seed_error) and alone.low > 0
+    assert np.isnan(alone.seed_error)
+    assert alone.low > 0
 
 
 def test_no_difference_anywhere_is_no_difference() -> None:
