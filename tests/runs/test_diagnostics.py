@@ -14,7 +14,7 @@ from mtft.runs import Run, read_settings
 from mtft.runs import diagnostics as diagnostics_module
 from mtft.runs.trajectory_file import Measured, read_trajectory
 from mtft.training import MultitaskTrainer
-from tests.runs.test_validation import KillAt, Killed
+from tests.runs.test_validation import Killed, KillAt
 
 DIAGNOSED = [
     "--diagnostics", "true", "--diagnostics_every", "4", "--diagnostics_steps", "0", "1", "--diagnostics_examples",
