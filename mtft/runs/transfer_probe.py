@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -112,7 +114,8 @@ def _trained(
             run.arguments.protocol = run.arguments.protocol or "trained"
         run.arguments.model, run.data = str(first.base), first.data
         run.prepare_folder()
-    run.prepare_model()
+    with redirect_stdout(io.StringIO() if first else sys.stdout):  # the mixture is told once a seed
+        run.prepare_model()
     run.training.per_device_train_batch_size = rows_per_step(
         run, tasks, arguments.target, run.training.per_device_train_batch_size
     )

@@ -10,8 +10,8 @@ import pytest
 
 from mtft.errors import ConfigError
 from mtft.runs import CompareArguments, ProbeArguments, compare_methods, transfer_probe
-from mtft.runs.transfer_probe import curve_of
 from mtft.runs.trajectory_file import Measured
+from mtft.runs.transfer_probe import curve_of
 
 TOPIC = "mini_xp3/topic"
 
