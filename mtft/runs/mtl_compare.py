@@ -19,7 +19,7 @@ from mtft.reporting.csv_files import table_csv
 from mtft.runs.arguments import RunArguments
 from mtft.runs.comparison_scores import SINGLE, comparison_rows, scores_of
 from mtft.runs.folder import on_main_first, write_atomically
-from mtft.runs.methods import Method, read_methods
+from mtft.runs.methods import read_methods
 from mtft.runs.models import is_built_in
 from mtft.runs.run import Run
 from mtft.runs.settings import StrictParser, read_settings
@@ -126,8 +126,8 @@ class Comparison:
 
     def content(self) -> dict[str, Any]:
         """What `compare.json` holds."""
-        order = [*([SINGLE] if any(name == SINGLE for name, _ in self.results) else [])]
-        names = [*order, *(method.name for method in self.methods)]
+        alone = [SINGLE] if any(name == SINGLE for name, _ in self.results) else []
+        names = [*alone, *(method.name for method in self.methods)]
         scores = scores_of(self.results, names, self.arguments.seeds)
         reference = self.methods[0].name
         seconds = {name: statistics.median(found) for name, found in self.seconds.items() if found}
@@ -217,6 +217,3 @@ def step_seconds(history: Sequence[Mapping[str, float]], rows: int) -> list[floa
     """Seconds per step in each log line but the first, in which things warm up."""
     rates = [entry["examples_per_second"] for entry in history if entry.get("examples_per_second")]
     return [rows / rate for rate in (rates[1:] or rates)]
-
-
-__all__ = ["CompareArguments", "Comparison", "Method", "compare_methods", "read_comparison"]

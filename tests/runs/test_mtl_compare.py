@@ -70,7 +70,7 @@ def test_the_probes_end_in_a_table_of_gaps(tmp_path: Path) -> None:
     assert begin["alone"] == pytest.approx(begin["mini_xp3/subject"])
     assert "Gap at the same training loss" in (tmp_path / "report.html").read_text()
     settings = [json.loads(p.read_text()) for p in sorted(tmp_path.glob("seed-1/*/training_arguments.json"))]
-    assert sorted(each["per_device_train_batch_size"] for each in settings) == [8, 32, 32]
+    assert sorted(each["per_device_train_batch_size"] for each in settings) == [8, 24, 24]
 
 
 def test_a_curve_takes_the_steps_that_have_both_numbers() -> None:

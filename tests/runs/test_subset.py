@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,17 @@ from mtft.resources import builtin_folder
 from mtft.runs.subset import TaskSubset
 from mtft.tasks import CardIndex, Sources
 
+
+class Characters:
+    """Lengths in characters."""
+
+    fingerprint = "characters"
+
+    def __call__(self, inputs: Sequence[str], targets: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        inner, outer = ([len(text) for text in texts] for texts in (inputs, targets))
+        return np.array(inner, dtype=np.int32), np.array(outer, dtype=np.int32)
+
+
 TOPIC, LEXICON = "mini_xp3/topic", "mini_xp3/lexicon"
 
 
@@ -22,7 +34,7 @@ def mixture(pocket: Path, tmp_path_factory: pytest.TempPathFactory) -> Mixture:
     spec = MixtureSpec.load(pocket / "pocket.yaml")
     cells = spec.resolve(CardIndex.load([builtin_folder("prompts")]), TemplateCollection.builtin())
     built = build_mixture(spec, cells, Sources(), tmp_path_factory.mktemp("built"))
-    return Mixture(built, built.index(lambda inputs, targets: np.ones((2, len(inputs)), dtype=np.int32)))
+    return Mixture(built, built.index(Characters()))  # type: ignore[arg-type]
 
 
 def test_its_examples_are_the_mixtures_in_their_order(mixture: Mixture) -> None:
@@ -55,7 +67,8 @@ def test_what_it_tells_is_of_its_tasks_alone(mixture: Mixture) -> None:
     assert set(part.groups("task").values()) == {TOPIC}
     assert part.fingerprint not in (mixture.fingerprint, TaskSubset(mixture, [LEXICON]).fingerprint)
     assert len(part) + len(TaskSubset(mixture, [LEXICON])) == len(mixture)
-    assert part.lengths(np.arange(5))[0].shape == (5,)
+    found = part.examples(np.arange(5))
+    assert part.lengths(np.arange(5))[0].tolist() == [len(example.inputs) for example in found]
 
 
 def test_an_unknown_task_is_refused_with_the_nearest(mixture: Mixture) -> None:
