@@ -9,6 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from mtft.reporting.results import Results
+from mtft.reporting.tables import Table
 
 KINDS = (
     *("summary", "cells", "averages", "comparisons", "transfer", "published"),
@@ -23,6 +24,16 @@ def csv_files(results: Results) -> Iterator[tuple[str, str]]:
         rows = getattr(results, kind)
         if rows:
             yield f"{kind}.csv", _content(rows)
+
+
+def table_csv(table: Table) -> str:
+    """One table: the number behind a cell where there is one, else its text."""
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow([harmless(column.strip()) for column in table.columns])
+    for row in table.rows:
+        writer.writerow([harmless(cell.text) if cell.value is None else cell.value for cell in row])
+    return written.getvalue()
 
 
 def _content(rows: Sequence[Any]) -> str:

@@ -34,6 +34,12 @@ class RunArguments:
     suite: str | None = field(
         default=None, metadata={"help": "Name or path of the evaluation suite; default: the mixture's name."}
     )
+    only_tasks: list[str] = field(
+        default_factory=list,
+        metadata={
+            "help": "Train on these of the mixture's tasks alone, in the mixture's order: for single-task baselines."
+        },
+    )
     templates: list[str] = field(
         default_factory=list,
         metadata={"help": "Names or patterns of templates to train and score, in place of the mixture's."},

@@ -27,8 +27,15 @@ from mtft.runs.models import is_built_in, load_whole, prepare_base
 from mtft.runs.overlap import find_index, place_index
 from mtft.runs.provenance import reproduction, vocabulary_overlap
 from mtft.runs.scoring import score
+from mtft.runs.subset import TaskSubset
 from mtft.runs.validation import Validation
-from mtft.training import MultitaskArguments, MultitaskTrainer, expected_examples, find_checkpoint
+from mtft.training import (
+    ExampleSource,
+    MultitaskArguments,
+    MultitaskTrainer,
+    expected_examples,
+    find_checkpoint,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -118,11 +125,7 @@ class Run:
             return
         set_seed(self.training.seed)
         loaded = load_model(self.base, self.arguments.revision, quantization=self.training.quantization)
-        source = (
-            ShuffledTargets(self.mixture, self.training.seed, self.encoder.measure)
-            if self.arguments.shuffled_labels
-            else self.mixture
-        )
+        source = self._source()
         wanted = self.training.resume_from_checkpoint or find_checkpoint(self.folder.path)
         validation = self._validation()
         if validation and (ended := validation.ended_at(wanted)):
@@ -174,6 +177,13 @@ class Run:
             per_cell=self.training.balance_examples,
             seed=self.data.built.spec.seed,
         )
+
+    def _source(self) -> ExampleSource:
+        """What trains: the mixture, or a control that is made from it."""
+        if self.arguments.shuffled_labels:
+            return ShuffledTargets(self.mixture, self.training.seed, self.encoder.measure)
+        only = self.arguments.only_tasks
+        return TaskSubset(self.mixture, only) if only else self.mixture
 
     def _validation(self) -> Validation | None:
         """The validation that the run asks for, if any."""

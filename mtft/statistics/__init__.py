@@ -33,6 +33,13 @@ from mtft.statistics.intervals import (
     wilson_interval,
 )
 from mtft.statistics.mcnemar import Wins, mcnemar_exact, wins
+from mtft.statistics.multitask import (
+    SeededDifference,
+    mean_rank,
+    mean_relative_gain,
+    relative_gain,
+    seeded_difference,
+)
 from mtft.statistics.paired import PairedDifference, bootstrap_p_value, holm, paired_difference, sign_test
 from mtft.statistics.spread import Spread, spread
 from mtft.statistics.trajectories import Curve, Gap, generalisation_gap
@@ -47,6 +54,7 @@ __all__ = [
     "GradientNoise",
     "Interval",
     "PairedDifference",
+    "SeededDifference",
     "Spread",
     "Statistic",
     "Wins",
@@ -66,6 +74,8 @@ __all__ = [
     "holm",
     "macro_average",
     "mcnemar_exact",
+    "mean_rank",
+    "mean_relative_gain",
     "median_over_templates",
     "micro_average",
     "normal_quantile",
@@ -73,9 +83,11 @@ __all__ = [
     "percentile_interval",
     "ratio",
     "ratio_above_chance",
+    "relative_gain",
     "replicate_error",
     "replicates",
     "resampling_weights",
+    "seeded_difference",
     "sign_test",
     "spread",
     "student_quantile",

@@ -3,12 +3,13 @@
 from mtft.synthetic.documents import DocumentMix
 from mtft.synthetic.fingerprint import generator_fingerprint
 from mtft.synthetic.languages import LANGUAGES, MicroLanguage
-from mtft.synthetic.world import SIDES, TASKS, World, WorldSettings, world
+from mtft.synthetic.world import SIDES, TASKS, TRAIN_ONLY, World, WorldSettings, world
 
 __all__ = [
     "LANGUAGES",
     "SIDES",
     "TASKS",
+    "TRAIN_ONLY",
     "DocumentMix",
     "MicroLanguage",
     "World",

@@ -14,6 +14,7 @@ Fields = dict[str, Any]
 RowDict = dict[str, Any]
 NLI_LABELS = ("entailment", "neutral", "contradiction")
 N_CHOICES = 3
+NOISE_LABELS = 5
 
 
 def text_of(scene: Scene, grammar: Grammar) -> str:
@@ -120,6 +121,16 @@ def structure_to_text(scene: Scene, grammar: Grammar) -> Fields:
     }
 
 
+def noise(scene: Scene, grammar: Grammar) -> Fields:
+    """The text of `topic` with one of as many labels at random: nothing in it tells which.
+
+    The label is a function of scene and language, so that it can be learned by heart but neither carried over
+    to another text nor to the same text in another language.
+    """
+    draw = random.Random(f"mini_xp3 noise {scene.number} {grammar.language.code}")
+    return {"text": text_of(scene, grammar), "label": draw.randrange(NOISE_LABELS)}
+
+
 SCENE_TASKS: dict[str, Callable[[Scene, Grammar], Fields]] = {
     "nli": nli,
     "sentiment": sentiment,
@@ -128,6 +139,7 @@ SCENE_TASKS: dict[str, Callable[[Scene, Grammar], Fields]] = {
     "multiple_choice": multiple_choice,
     "paraphrase": paraphrase,
     "structure_to_text": structure_to_text,
+    "noise": noise,
 }
 
 

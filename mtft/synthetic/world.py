@@ -18,6 +18,7 @@ from mtft.synthetic.scenes import Fact, Scene, build_scenes, side_of
 
 SIDES = ("train", "validation", "test")
 TASKS = (*SCENE_TASKS, "translation", "lexicon", *OLDER_TASKS)
+TRAIN_ONLY = ("lexicon", "noise")
 # Short English words that prompts may use; longer ones cannot arise from two syllables of these phonologies,
 # which a test holds for the built-in templates.
 RESERVED = frozenset(
@@ -97,7 +98,7 @@ class World:
         """The rows of a task in a language: dicts of `fields`, `row_id` and `item_group`.
 
         For `translation` and `lexicon` the language is the one translated into. `lexicon` is a dictionary
-        and has a train side only.
+        and the labels of `noise` are drawn at random: both have a train side only.
 
         Raises:
             ConfigError: Task, language or side is unknown.
@@ -111,8 +112,10 @@ class World:
         return self._rows(task, language, side)
 
     def _rows(self, task: str, language: str, side: str) -> Iterator[RowDict]:
+        if task in TRAIN_ONLY and side != "train":
+            return
         if task == "lexicon":
-            yield from lexicon_rows(language, self.grammars) if side == "train" else ()
+            yield from lexicon_rows(language, self.grammars)
         elif task == "translation":
             yield from translation_rows(self.scenes[side], language, self.grammars)
         elif task in OLDER_TASKS:

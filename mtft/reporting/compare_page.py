@@ -1,0 +1,173 @@
+"""The page of a comparison of methods: verdict, means, tasks, languages; the same tables as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mtft.reporting.elements import section, table_element
+from mtft.reporting.gain_plot import Line, gain_plot
+from mtft.reporting.markup import Html, el, join
+from mtft.reporting.simple_page import simple_page
+from mtft.reporting.tables import Cell, Table, plain_table
+from mtft.reporting.wording import NOTHING
+
+Row = Mapping[str, Any]
+RULE = (
+    "Gains are relative, Delta_m (arXiv 1904.08918): the mean over tasks of (score - baseline) / baseline, turned "
+    "round for error rates. Intervals are 95 %: errors of the items (resampled by item group, one draw for all) and of "
+    "the seeds together, Satterthwaite's degrees of freedom. Real: below 5 % after Holm's correction, over two seeds "
+    "or more. Mean rank: over cells, 1 is best. Step time: medians, on whatever else the machine was doing."
+)
+SAME = (
+    "Single-task models begin with the same weights, make as many steps, and meet in every step the examples of their "
+    "task that the multitask runs meet there: what differs is the other tasks, not the training of this one."
+)
+
+
+def compare_page(content: Row) -> str:
+    """The page of a `compare.json`."""
+    methods, tasks, languages = compare_tables(content)
+    facts = (
+        f"mixture {content['mixture']} · seeds {', '.join(map(str, content['seeds']))} · {content['steps']:,} steps of "
+        f"{content['rows_per_step']} rows · {content['items']:,} items"
+    )
+    said = content["verdicts"]
+    baseline = content["baseline"]
+    lead = SAME if content["single_rank"] is not None else None
+    return simple_page(
+        "Multitask methods compared",
+        facts,
+        section(
+            "Verdict", el("ul", *(el("li", text) for text in said["methods"])), lead=el("b", said["overall"])
+        ),
+        section("Methods", _means(content), table_element(methods), el("p", RULE, class_="note")),
+        section(
+            f"Tasks, against {baseline}", _plot(content["tasks"], "task"), table_element(tasks), lead=lead
+        ),
+        section(f"Languages, against {baseline}", table_element(languages)),
+        section("Flags", table_element(_flags(content["flags"]))),
+    )
+
+
+def compare_tables(content: Row) -> list[Table]:
+    """Methods, tasks and languages."""
+    columns = (
+        "method",
+        *(
+            f"{what} over {who}"
+            for who in ("single", content["reference"])
+            for what in ("gain", "95 %", "real")
+        ),
+        *("mean rank", "step time"),
+    )
+    rows = [
+        (Cell(row["method"]), *_gain(row["over_single"]), *_gain(row["over_reference"]), *_rest(row))
+        for row in content["methods"]
+    ]
+    if content["single_rank"] is not None:
+        nothing = [Cell(NOTHING)] * 6
+        rows.append((Cell("single-task"), *nothing, _number(content["single_rank"]), Cell(NOTHING)))
+    made = plain_table("methods", "Methods", columns, rows)
+    return [made, *(_parts(content, by, name) for by, name in (("task", "tasks"), ("language", "languages")))]
+
+
+def _rest(row: Row) -> tuple[Cell, Cell]:
+    ratio = row["step_ratio"]
+    return _number(row["mean_rank"]), Cell(f"{ratio:.2f}×", ratio) if ratio else Cell(NOTHING)
+
+
+def _number(value: float | None) -> Cell:
+    return Cell(NOTHING) if value is None else Cell(f"{value:.2f}", value)
+
+
+def _gain(row: Row | None) -> tuple[Cell, Cell, Cell]:
+    if row is None:
+        return Cell(NOTHING), Cell(NOTHING), Cell(NOTHING)
+    tone = ("good" if row["gain"] > 0 else "bad") if row["real"] else ""
+    interval = f"{row['low']:+.1%} to {row['high']:+.1%}"
+    return (
+        Cell(f"{row['gain']:+.1%}", row["gain"], tone),
+        Cell(interval),
+        Cell("yes" if row["real"] else "no"),
+    )
+
+
+def _parts(content: Row, by: str, name: str) -> Table:
+    rows = [
+        (
+            Cell(row[by]),
+            Cell(row["method"]),
+            Cell(f"{row['score']:.3f}", row["score"]),
+            Cell(f"{row['baseline_score']:.3f}", row["baseline_score"]),
+            *_gain(row),
+        )
+        for row in content[name]
+    ]
+    columns = (by, "method", "score", content["baseline"], "gain", "95 %", "real")
+    note = "Of several metrics a language's score is their mean." if by == "language" else ""
+    return plain_table(name, name.capitalize(), columns, rows, note)
+
+
+def _means(content: Row) -> Html | None:
+    """The mean gains of all methods, over single-task models and over the reference."""
+    lines = {
+        "over single-task models": [Line.of(r["method"], r["over_single"]) for r in content["methods"]],
+        f"over {content['reference']}": [
+            Line.of(r["method"], r["over_reference"]) for r in content["methods"]
+        ],
+    }
+    drawn = [gain_plot(title, [line for line in of if line]) for title, of in lines.items() if any(of)]
+    return join(drawn) if drawn else None
+
+
+def _plot(rows: Sequence[Row], by: str) -> Html:
+    names = list(dict.fromkeys(row[by] for row in rows))
+    plots = [
+        gain_plot(name, [line for r in rows if r[by] == name and (line := Line.of(r["method"], r))])
+        for name in names
+    ]
+    return join(plots)
+
+
+def _flags(flags: Mapping[str, str]) -> Table:
+    rows = [(Cell(name), Cell(text or "none")) for name, text in flags.items()]
+    return plain_table("flags", "Flags", ("method", "flags"), rows)
+
+
+def verdicts(content: Row) -> dict[str, Any]:
+    """What the differences amount to, in sentences: one of all methods, one of each."""
+    reference, rows = content["reference"], content["methods"]
+    rivals = [row for row in rows if row["over_reference"]]
+    real = [row for row in rivals if row["over_reference"]["real"]]
+    if len(content["seeds"]) < 2:
+        overall = "One seed: nothing can be said of others, so no difference counts as real."
+    elif not rivals:
+        overall = "One method: there is nothing to tell apart."
+    elif not real:
+        overall = f"No method differs from {reference} beyond chance (Holm, 5 %)."
+    else:
+        named = ", ".join(f"{r['method']} ({r['over_reference']['gain']:+.1%})" for r in real)
+        others = len(rivals) - len(real)
+        overall = f"Different from {reference} beyond chance (Holm, 5 %): {named}."
+        overall += f" The other {others} are not told apart from it." if others else ""
+    return {"overall": overall, "methods": [_sentence(row, reference) for row in rows]}
+
+
+def _sentence(row: Row, reference: str) -> str:
+    parts = [
+        f"{_words(row[key])} {against}"
+        for key, against in (
+            ("over_single", "over single-task models"),
+            ("over_reference", f"over {reference}"),
+        )
+        if row[key]
+    ]
+    ratio = row["step_ratio"]
+    timed = f"; {ratio:.2f} times its step time" if ratio and row["over_reference"] else ""
+    return f"{row['method']}: {'; '.join(parts) or 'no gain could be computed'}{timed}."
+
+
+def _words(row: Row) -> str:
+    said = "real" if row["real"] else "not told apart"
+    return f"{row['gain']:+.1%} ({row['low']:+.1%} to {row['high']:+.1%}, {said})"

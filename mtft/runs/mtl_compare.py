@@ -1,0 +1,219 @@
+"""Methods of multitask training side by side: same budget, same data, several seeds, and single-task baselines."""
+
+from __future__ import annotations
+
+import io
+import json
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mtft.errors import ConfigError, nearest
+from mtft.evaluation import EvaluationResults
+from mtft.reporting.compare_page import compare_page, compare_tables, verdicts
+from mtft.reporting.csv_files import table_csv
+from mtft.runs.arguments import RunArguments
+from mtft.runs.comparison_scores import SINGLE, comparison_rows, scores_of
+from mtft.runs.folder import on_main_first, write_atomically
+from mtft.runs.methods import read_methods
+from mtft.runs.models import is_built_in
+from mtft.runs.run import Run
+from mtft.runs.settings import StrictParser, read_settings
+from mtft.runs.subset import TaskSubset
+from mtft.training import MultitaskArguments
+
+RECIPE = "mtl_compare"
+DEFAULT = ("sum", "uw", "dwa", "famo", "pcgrad", "mgda", "upgrad", "dgr")
+
+
+@dataclass
+class CompareArguments:
+    """A comparison of methods; flags that are not these go to the recipe."""
+
+    methods: list[str] = field(
+        default_factory=lambda: list(DEFAULT),
+        metadata={
+            "help": "Names in mtft/runs/methods.py, or NAME=FLAGS for one of your own; the first is what others "
+            "are told apart from."
+        },
+    )
+    seeds: list[int] = field(default_factory=lambda: [1, 2, 3], metadata={"help": "Seeds of the runs."})
+    single_tasks: list[str] = field(
+        default_factory=lambda: ["all"],
+        metadata={"help": "Tasks with a single-task baseline: names, `all` or `none`."},
+    )
+    compare_dir: str | None = field(
+        default=None, metadata={"help": "Where all runs are written; default: runs/mtl_compare-<mixture>."}
+    )
+
+
+def read_comparison(argv: Sequence[str] | None = None) -> tuple[CompareArguments, list[str]]:
+    """The comparison's own arguments, and the flags that go to the recipe.
+
+    Raises:
+        ConfigError: A value is of the wrong type.
+    """
+    own, rest = StrictParser(CompareArguments).read_known(sys.argv[1:] if argv is None else argv)
+    return own, rest
+
+
+def compare_methods(arguments: CompareArguments, flags: Sequence[str]) -> dict[str, Any]:
+    """Every method's and every single task's run under every seed, put together into one report.
+
+    All runs of a seed begin with the same weights, see the same examples in the same order, and make the same
+    number of steps. A single-task run has of every step only its task's examples. Runs that are complete already
+    are not done again.
+
+    Args:
+        arguments: Methods, seeds, single tasks.
+        flags: Further flags of the recipe.
+
+    Returns:
+        The content of `compare.json`.
+
+    Raises:
+        MtftError: A method, task or setting is wrong; before anything is trained.
+    """
+    comparison = Comparison(arguments, flags)
+    for seed in arguments.seeds:
+        comparison.train(seed)
+    content = comparison.content()
+    with on_main_first() as main:
+        if main:
+            write_atomically(comparison.place / "compare.json", json.dumps(content, indent=1))
+            write_atomically(comparison.place / "report.html", compare_page(content))
+            for table in compare_tables(content):
+                write_atomically(comparison.place / "csv" / f"{table.name}.csv", table_csv(table))
+    return content
+
+
+class Comparison:
+    """The runs of a comparison.
+
+    Args:
+        arguments: Methods, seeds, single tasks.
+        flags: Further flags of the recipe.
+
+    Raises:
+        ConfigError: A method is unknown or its settings are refused, or there is no seed.
+    """
+
+    def __init__(self, arguments: CompareArguments, flags: Sequence[str]) -> None:
+        self.arguments, self.flags = arguments, list(flags)
+        if not arguments.seeds or len(set(arguments.seeds)) < len(arguments.seeds):
+            raise ConfigError("A comparison needs seeds, each once.", found=arguments.seeds)
+        known = StrictParser(RunArguments, MultitaskArguments).known
+        self.methods = read_methods(arguments.methods, known)
+        given, _ = read_settings(RECIPE, flags)
+        self.place = Path(arguments.compare_dir or f"runs/{RECIPE}-{Path(given.mixture).stem}")
+        for method in self.methods:
+            self._settings(method.flags, 1, "checked")
+        self.first: Run | None = None
+        self.results: dict[tuple[str, int], list[EvaluationResults]] = {}
+        self.seconds: dict[str, list[float]] = {}
+
+    def train(self, seed: int) -> None:
+        """What is missing of a seed: its base model, single-task runs, and every method."""
+        start = self._start(seed)
+        for task in self._single_tasks(start):
+            self._scored(self._finished(start, seed, SINGLE, (), task), SINGLE, seed)
+        for method in self.methods:
+            self._scored(self._finished(start, seed, method.name, method.flags, None), method.name, seed)
+
+    def content(self) -> dict[str, Any]:
+        """What `compare.json` holds."""
+        alone = [SINGLE] if any(name == SINGLE for name, _ in self.results) else []
+        names = [*alone, *(method.name for method in self.methods)]
+        scores = scores_of(self.results, names, self.arguments.seeds)
+        reference = self.methods[0].name
+        seconds = {name: statistics.median(found) for name, found in self.seconds.items() if found}
+        found = comparison_rows(scores, reference, seconds)
+        assert self.first is not None  # trained before
+        settings = self.first.training
+        content = {
+            "mixture": self.first.data.built.spec.name,
+            "reference": reference,
+            "seeds": list(self.arguments.seeds),
+            "steps": settings.max_steps,
+            "rows_per_step": settings.per_device_train_batch_size,
+            "items": scores.n_items,
+            "flags": {method.name: " ".join(method.flags) for method in self.methods},
+            **found,
+        }
+        return {**content, "verdicts": verdicts(content)}
+
+    def _settings(
+        self, flags: Sequence[str], seed: int, folder: str
+    ) -> tuple[RunArguments, MultitaskArguments]:
+        own = ["--seed", str(seed), "--output_dir", str(self.place / f"seed-{seed}" / folder)]
+        return read_settings(RECIPE, [*self.flags, *flags, *own])
+
+    def _start(self, seed: int) -> Run:
+        """The seed's base model, and its mixture."""
+        run = Run(*self._settings((), seed, "start"))
+        if self.first is None:
+            run.prepare_data()
+            self.first = run
+        else:
+            run.data = self.first.data
+            run.prepare_folder()
+        run.prepare_model()
+        return run
+
+    def _single_tasks(self, start: Run) -> list[str]:
+        """The tasks that are trained alone: such as train, and are scored."""
+        scored = {example.cell.task for example in start.data.examples}
+        trained = sorted({cell.task.name for cell in start.mixture.built.cells.train} & scored)
+        given = self.arguments.single_tasks
+        if given in (["all"], ["none"]):
+            return trained if given == ["all"] else []
+        for name in given:
+            if name not in trained:
+                raise ConfigError(
+                    "A single task must train and be scored.", found=name, remedy=nearest(name, trained)
+                )
+        return sorted(set(given))
+
+    def _finished(self, start: Run, seed: int, name: str, flags: Sequence[str], task: str | None) -> Run:
+        """A run from the seed's base model to its scores."""
+        folder = name if task is None else f"{name}-{task.replace('/', '-')}"
+        run = Run(*self._settings(flags, seed, folder))
+        if is_built_in(run.arguments.model):
+            run.arguments.protocol = run.arguments.protocol or "trained"
+        run.arguments.model, run.data = str(start.base), start.data
+        if task is not None:
+            run.arguments.only_tasks = [task]
+            run.data = replace(start.data, examples=[e for e in start.data.examples if e.cell.task == task])
+            share = TaskSubset(start.mixture, [task]).share
+            run.training.per_device_train_batch_size = max(
+                1, round(share * run.training.per_device_train_batch_size)
+            )
+        run.prepare_folder()
+        with redirect_stdout(io.StringIO()):  # the mixture was told once
+            run.prepare_model()
+        run.finetune()
+        run.evaluate("finetuned")
+        return run
+
+    def _scored(self, run: Run, name: str, seed: int) -> None:
+        """Take up a finished run's results and its step times."""
+        found = EvaluationResults.load(run.folder.eval / "finetuned", prompts=False)
+        self.results.setdefault((name, seed), []).append(found)
+        history = json.loads(run.folder.training.read_text(encoding="utf-8"))["history"]
+        self.seconds.setdefault(name, []).extend(step_seconds(history, rows_per_step(run.training)))
+
+
+def rows_per_step(training: MultitaskArguments) -> int:
+    """Rows of an optimiser step over all processes."""
+    own: int = training.per_device_train_batch_size * training.gradient_accumulation_steps
+    return own * int(training.world_size)
+
+
+def step_seconds(history: Sequence[Mapping[str, float]], rows: int) -> list[float]:
+    """Seconds per step in each log line but the first, in which things warm up."""
+    rates = [entry["examples_per_second"] for entry in history if entry.get("examples_per_second")]
+    return [rows / rate for rate in (rates[1:] or rates)]

@@ -1,0 +1,90 @@
+"""Some of a mixture's tasks alone, in the order in which the whole mixture has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mtft.errors import ConfigError, nearest
+from mtft.mixing import Mixture
+from mtft.tasks import Example
+
+Positions = npt.NDArray[np.int64]
+_AT_ONCE = 8192
+
+
+class TaskSubset:
+    """A mixture without its other tasks: position n is the n-th of the mixture that holds one of these tasks.
+
+    So a single-task run meets the same examples of its task, in the same order, as a run on the whole mixture;
+    with `share` times as many examples per step it meets them in the same steps, up to the two rows by which
+    the mixture's order may stray from its rates.
+
+    Example: a mixture that begins with `nli qa nli topic qa` begins as `nli nli topic` without `qa`.
+
+    Args:
+        mixture: The mixture.
+        tasks: Names of the tasks to keep.
+
+    Attributes:
+        share: Of the mixture's positions that are kept.
+
+    Raises:
+        ConfigError: The mixture does not train on a task of that name.
+    """
+
+    def __init__(self, mixture: Mixture, tasks: Sequence[str]) -> None:
+        trained = [cell.task.name for cell in mixture.built.cells.train]
+        for name in tasks:
+            if name not in trained:
+                raise ConfigError(
+                    "A run's tasks must be trained by its mixture.",
+                    found=name,
+                    remedy=nearest(name, sorted(set(trained))),
+                )
+        self._mixture, self.tasks = mixture, tuple(sorted(set(tasks)))
+        self._units = np.flatnonzero(np.isin(trained, self.tasks))
+        self.share = float(mixture.shares[self._units].sum() / mixture.shares.sum())
+        if not self.share > 0:
+            raise ConfigError("A run's tasks must have rows to train on.", found=f"none of {self.tasks}")
+        self._kept = np.empty(0, dtype=np.int64)
+        self._seen = 0
+
+    def __len__(self) -> int:
+        """Rows of one pass over the kept tasks."""
+        return int(self._mixture.sizes[self._units].sum())
+
+    @property
+    def fingerprint(self) -> str:
+        """The mixture's, with the tasks that are left of it."""
+        return f"{self._mixture.fingerprint}-only-{'-'.join(self.tasks)}"
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What the fingerprint stands for; see `Mixture.parts`."""
+        return {**self._mixture.parts, "only these tasks": list(self.tasks)}
+
+    def groups(self, by: str) -> dict[tuple[str, str], str]:
+        """See `Mixture.groups`."""
+        return {cell: name for cell, name in self._mixture.groups(by).items() if cell[0] in self.tasks}
+
+    def places(self, positions: Positions) -> Positions:
+        """Where in the mixture these positions stand, (n,) int64."""
+        last = int(np.max(positions, initial=-1))
+        while len(self._kept) <= last:
+            units, _, _ = self._mixture.at(np.arange(self._seen, self._seen + _AT_ONCE))
+            found = np.flatnonzero(np.isin(units, self._units)) + self._seen
+            self._kept = np.concatenate([self._kept, found])
+            self._seen += _AT_ONCE
+        return self._kept[np.asarray(positions, dtype=np.int64)]
+
+    def examples(self, positions: Positions) -> list[Example]:
+        """The examples at these positions."""
+        return self._mixture.examples(self.places(positions))
+
+    def lengths(self, positions: Positions) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """Tokens of prompts and targets at these positions; see `Mixture.lengths`."""
+        return self._mixture.lengths(self.places(positions))

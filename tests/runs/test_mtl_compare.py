@@ -1,0 +1,87 @@
+"""The comparison and the probes of transfer as whole runs, small: what is written, and that nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtft.errors import ConfigError
+from mtft.runs import CompareArguments, ProbeArguments, compare_methods, transfer_probe
+from mtft.runs.trajectory_file import Measured
+from mtft.runs.transfer_probe import curve_of
+
+TOPIC = "mini_xp3/topic"
+
+
+def test_a_comparison_goes_from_rows_to_report_and_goes_on(pocket: Path, tmp_path: Path) -> None:
+    arguments = CompareArguments(
+        methods=["target", "task"], seeds=[1, 2], single_tasks=[TOPIC], compare_dir=str(tmp_path / "c")
+    )
+    flags = [
+        "--preset", "smoke", "--mixture", str(pocket / "pocket.yaml"), "--suite", str(pocket / "suite.yaml"),
+        "--max_steps", "2", "--logging_steps", "1", "--vocab_size", "700", "--pretrain_steps", "1",
+        "--max_items_per_cell", "4", "--report_to", "none", "--disable_tqdm", "true", "--use_cpu", "true",
+    ]  # fmt: skip
+    found = compare_methods(arguments, flags)
+    place = tmp_path / "c"
+    assert [row["method"] for row in found["methods"]] == ["target", "task"]
+    assert found["methods"][1]["step_ratio"] > 0
+    assert {row["task"] for row in found["tasks"]} == {TOPIC}
+    assert json.loads((place / "compare.json").read_text())["verdicts"] == found["verdicts"]
+    assert "Multitask methods compared" in (place / "report.html").read_text()
+    assert (place / "csv" / "tasks.csv").is_file()
+    # one base model for all of a seed
+    assert not [*(place / "seed-1").glob("t*/base/model.safetensors")]
+    weights = {path: path.stat().st_mtime_ns for path in place.rglob("*.safetensors")}
+    assert len(weights) == 8  # per seed: base, two methods, one single task
+    again = compare_methods(arguments, flags)
+    assert again == found
+    assert weights == {path: path.stat().st_mtime_ns for path in place.rglob("*.safetensors")}
+
+
+def test_mistakes_are_found_before_anything_is_built(tmp_path: Path) -> None:
+    for wrong in (
+        CompareArguments(methods=["nothing"]),
+        CompareArguments(methods=["task"], seeds=[]),
+        CompareArguments(methods=["x=--loss_normalization nothing"]),
+    ):
+        with pytest.raises(ConfigError):
+            compare_methods(wrong, ["--output_dir", str(tmp_path / "none")])
+    with pytest.raises(ConfigError, match="auxiliary"):
+        transfer_probe(ProbeArguments(auxiliary=[TOPIC]), [])
+
+
+def test_the_probes_end_in_a_table_of_gaps(tmp_path: Path) -> None:
+    arguments = ProbeArguments(seeds=[1, 2], probe_dir=str(tmp_path))
+    flags = [
+        "--preset", "smoke", "--max_steps", "2", "--diagnostics_every", "1", "--diagnostics_items", "2",
+        "--diagnostics_examples", "4", "--report_to", "none", "--disable_tqdm", "true", "--use_cpu", "true",
+    ]  # fmt: skip
+    found = transfer_probe(arguments, flags)
+    assert [row["auxiliary"] for row in found["gaps"]] == ["mini_xp3/subject", "mini_xp3/noise"]
+    curves = found["curves"]
+    assert [len(of) for of in curves.values()] == [2, 2, 2]
+    # all runs of a seed begin alike: same weights, same measured examples
+    begin = {name: [curve["loss"][0] for curve in of] for name, of in curves.items()}
+    assert begin["alone"] == pytest.approx(begin["mini_xp3/noise"])
+    assert begin["alone"] == pytest.approx(begin["mini_xp3/subject"])
+    assert "Gap at the same training loss" in (tmp_path / "report.html").read_text()
+    settings = [json.loads(p.read_text()) for p in sorted(tmp_path.glob("seed-1/*/training_arguments.json"))]
+    assert sorted(each["per_device_train_batch_size"] for each in settings) == [8, 24, 24]
+
+
+def test_a_curve_takes_the_steps_that_have_both_numbers() -> None:
+    def row(step: int, quantity: str, value: float, task: str = TOPIC, language: str = "") -> Measured:
+        return Measured(step, 1, task, language, quantity, "", value, 4)
+
+    rows = [
+        row(0, "train_loss", 2.0), row(0, "dev_metric", 0.2), row(5, "train_loss", 1.0), row(9, "dev_metric", 0.9),
+        row(0, "train_loss", 7.0, "other"), row(0, "train_loss", 8.0, language="en"),
+        row(3, "dev_metric", 0.4), row(3, "train_loss", 1.5),
+    ]  # fmt: skip
+    curve = curve_of(rows, TOPIC, 1)
+    assert np.array_equal(curve.losses, [2.0, 1.5])
+    assert np.array_equal(curve.metrics, [0.2, 0.4])
