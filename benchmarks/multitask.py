@@ -36,13 +36,12 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from mtft.training.balance_settings import BALANCINGS
-from mtft.training.gradient_settings import GRADIENT_METHODS
-
 from benchmarks.claims import Claim, tell
 from benchmarks.multitask_gradients import gradient_claims
 from benchmarks.multitask_source import TASKS, Shape, trainer_of
 from benchmarks.multitask_steps import Compared, compare, same_after_steps
+from mtft.training.balance_settings import BALANCINGS
+from mtft.training.gradient_settings import GRADIENT_METHODS
 
 LOSS_METHODS = tuple(name for name in BALANCINGS if name not in ("none", "famo"))
 GRADIENTS = tuple(

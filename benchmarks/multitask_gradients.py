@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from statistics import median
 
 import torch
-from mtft.training.gradient_rows import GradientRows, balanced_gradients
 from torch import Tensor, nn
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
@@ -24,6 +23,7 @@ from benchmarks.head_memory import MEBIBYTE
 from benchmarks.multitask_source import TASKS, Shape, trainer_of
 from benchmarks.multitask_steps import clock
 from mtft.modeling import weighted_target_loss
+from mtft.training.gradient_rows import GradientRows, balanced_gradients
 
 WEIGHT_TOLERANCE, GRADIENT_TOLERANCE = 1e-3, 1e-4
 _NOT_FOR_THE_MODEL = ("positions", "tasks", "languages", "shifted", "dropped")

@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple, get_args
 
 from mtft.errors import StructureError, nearest
 from mtft.structured.escaping import escaped, unescaped
-from mtft.structured.tag_spans import OUTSIDE, bio_tags, spans_of
+from mtft.structured.tag_spans import OUTSIDE, spans_of
 
 TagStyle = Literal["sentinel", "index", "spans", "words"]
 TAG_STYLES: tuple[TagStyle, ...] = get_args(TagStyle)

@@ -69,7 +69,7 @@ class MultitaskArguments(  # type: ignore[misc]
         self.check_packing()
         self.check_adapter()
         self.check_watching()
-        self.check_gradient_balancing()
+        self.check_gradient_balancing(self.loss_normalization)
         self.check_diagnostics()
         if not torch.accelerator.is_available():
             self.use_cpu = True  # else the library takes several processes on CPUs for so many single ones

@@ -102,12 +102,7 @@ class BalanceSettings:
         for name, holds, rule in self._rules():
             if not holds:
                 raise ConfigError(f"`{name}` must be {rule}.", found=getattr(self, name))
-        if loss_normalization == "task":
-            raise ConfigError(
-                "Loss balancing needs a normalisation inside the groups: `token`, `target` or `sample`.",
-                found="`loss_normalization` task",
-                remedy="`task` is --loss_balancing sum --loss_reduction mean --loss_normalization token.",
-            )
+        check_inner_normalization(loss_normalization)
         if (self.loss_balancing == "doremi") == (self.balance_reference is None):
             raise ConfigError(
                 "`balance_reference` comes with `doremi`, and `doremi` with it.",
@@ -130,3 +125,17 @@ class BalanceSettings:
                 f"at least `balance_warmup`, {self.balance_warmup}",
             ),
         ]
+
+
+def check_inner_normalization(kind: str) -> None:
+    """Refuse a normalisation that balances by itself, where groups are balanced.
+
+    Raises:
+        ConfigError: It is `task`.
+    """
+    if kind == "task":
+        raise ConfigError(
+            "Balancing needs a normalisation inside the groups: `token`, `target` or `sample`.",
+            found="`loss_normalization` task",
+            remedy="`task` is --loss_balancing sum --loss_reduction mean --loss_normalization token.",
+        )

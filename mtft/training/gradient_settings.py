@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mtft.errors import ConfigError
+from mtft.training.balance_settings import check_inner_normalization
 from mtft.training.devices import deepspeed_was_launched
 from mtft.training.guards import check_choice
 
@@ -80,12 +81,12 @@ class GradientSettings:
         parts = [self.gradient_balancing, self.balanced_parameters, self.update_norm, self.gradient_weights]
         return {"gradient_balancing": ", ".join([getattr(self, "balance_by", "task"), *parts, *knobs])}
 
-    def check_gradient_balancing(self) -> None:
+    def check_gradient_balancing(self, loss_normalization: str) -> None:
         """Refuse values that mean nothing, and all that gives no gradient of one group in whole.
 
         Raises:
             ConfigError: A value is unknown or out of range; or DeepSpeed, FSDP, an optimiser inside the backward
-                pass, loss balancing or DGR are on as well.
+                pass, loss balancing or DGR are on as well; or the normalisation balances by itself.
         """
         check_choice("gradient_balancing", self.gradient_balancing, GRADIENT_METHODS)
         check_choice("update_norm", self.update_norm, UPDATE_NORMS)
@@ -96,6 +97,7 @@ class GradientSettings:
                 raise ConfigError(
                     f"`{name}` must lie between {low:g} and {high:g}.", found=getattr(self, name)
                 )
+        check_inner_normalization(loss_normalization)
         constant_weights(self.gradient_weights)
         _check_pattern(self.balanced_parameters)
         _refuse_partitions(self)

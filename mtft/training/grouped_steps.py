@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from mtft.encoding import sizes_of
 from mtft.encoding.packing import members, pack
 from mtft.training.groups import NO_GROUP, Groups
-from mtft.training.normalization import weigh_rows
+from mtft.training.normalization import group_amounts, group_shares
 from mtft.training.step_data import SlotExamples, StepDataset
 from mtft.training.steps import PackSteps
 
@@ -97,75 +97,26 @@ def weigh_groups(
     count: int,
     processes: int,
     add_up: Callable[[list[float]], list[float]],
-    gather_dicts: Callable[[dict[str, float]], list[dict[str, float]]],
     target_length_exponent: float = 0.0,
 ) -> list[int]:
     """The groups of the step in any process, ascending; `row_weights` are scaled in place.
 
-    Each group's loss is what `weigh_rows` makes of the group's examples alone, over all processes: the group's
-    mean. The sum over a process's micro-batches, averaged over processes, is the sum of the groups' losses.
+    Each group's loss is the group's own mean over all processes (see `group_shares`). The sum over a process's
+    micro-batches, averaged over processes, is the sum of the groups' losses.
 
     Args:
         batches: This process's micro-batches, each with its `group`.
-        kind: The normalisation inside a group.
+        kind: The normalisation inside a group: `token`, `target` or `sample`.
         count: All groups.
         processes: Data-parallel processes.
         add_up: Sums lists of numbers over processes.
-        gather_dicts: Collects one dict per process.
         target_length_exponent: See `weigh_rows`.
     """
-    weigh = _Weigher(kind, processes, target_length_exponent)
-    by_group = {group: [b for b in batches if b["group"] == group] for group in {b["group"] for b in batches}}
-    amounts, counts = [0.0] * count, {}
-    for group, mine in by_group.items():
-        if group != NO_GROUP:
-            # on copies: what this process holds, before it is known what the others do
-            amount, tokens = weigh([dict(batch) for batch in mine], None)
-            amounts[group] += amount + sum(tokens.values())
-            counts.update({f"{group} {task}": value for task, value in tokens.items()})
-    totals = add_up(amounts)
-    merged = gather_dicts(counts) if kind == "task" else []
-    for group, mine in by_group.items():
-        if group != NO_GROUP:
-            weigh(mine, (totals[group], [_of_group(each, group) for each in merged]))
-    return [group for group, total in enumerate(totals) if total > 0]
-
-
-def _of_group(counts: Mapping[str, float], group: int) -> dict[str, float]:
-    """The counts of a group's tasks, by task."""
-    return {
-        name.partition(" ")[2]: value
-        for name, value in counts.items()
-        if int(name.partition(" ")[0]) == group
-    }
-
-
-class _Weigher:
-    """Runs `weigh_rows` on one group, first to hear what it would ask the other processes, then with the answer."""
-
-    def __init__(self, kind: str, processes: int, exponent: float) -> None:
-        self.kind, self.processes, self.exponent = kind, processes, exponent
-
-    def __call__(
-        self, batches: Sequence[Batch], known: tuple[float, list[dict[str, float]]] | None
-    ) -> tuple[float, dict[str, float]]:
-        """This process's amount and its tokens by task, one of them nothing; the batches are scaled."""
-        asked: list[Any] = [0.0, {}]
-
-        def add_up(amount: Tensor) -> Tensor:
-            asked[0] = float(amount)
-            return amount if known is None else torch.tensor(known[0])
-
-        def gather(counts: dict[str, float]) -> list[dict[str, float]]:
-            asked[1] = counts
-            return [counts] if known is None else known[1]
-
-        weigh_rows(
-            batches,
-            self.kind,
-            processes=self.processes,
-            sum_over_processes=add_up,
-            gather_dicts=gather,
-            target_length_exponent=self.exponent,
-        )
-        return asked[0], asked[1]
+    exponent, amounts = target_length_exponent, torch.zeros(count, dtype=torch.float64)
+    numbers = [torch.full((batch["row_weights"].numel(),), batch["group"]) for batch in batches]
+    for batch, group in zip(batches, numbers, strict=True):
+        amounts += group_amounts(batch, kind, group, count, exponent)
+    totals = torch.tensor(add_up(amounts.tolist()), dtype=torch.float64)
+    for batch, group in zip(batches, numbers, strict=True):
+        batch["row_weights"] = (group_shares(batch, kind, group, totals, exponent) * processes).float()
+    return [int(group) for group in torch.nonzero(totals)]

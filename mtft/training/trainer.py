@@ -205,20 +205,17 @@ class MultitaskTrainer(BalancedTrainer):
 
     def _weigh(self, batches: list[dict[str, Any]]) -> Tensor:
         """Set the row weights: those of the step's mean, or those of each group's."""
-        over_processes: dict[str, Any] = {
-            "processes": self.args.world_size,
-            "gather_dicts": lambda counts: list(gather_object([counts])),
-        }
         if self.loss_balancer is not None:
             return self.loss_balancer.weigh(batches)
         if self.gradient_balancer is not None:
-            return self.gradient_balancer.weigh(batches, add_up=self._add_up, **over_processes)
+            return self.gradient_balancer.weigh(batches, add_up=self._add_up, processes=self.args.world_size)
         return weigh_rows(
             batches,
             self.args.loss_normalization,
+            processes=self.args.world_size,
             sum_over_processes=self._sum_of,
+            gather_dicts=lambda counts: list(gather_object([counts])),
             target_length_exponent=self.args.target_length_exponent,
-            **over_processes,
         )
 
     def compute_loss(

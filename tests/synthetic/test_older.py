@@ -12,7 +12,7 @@ from mtft.evaluation import Suite
 from mtft.mixing import MixtureSpec
 from mtft.structured.locations import Page, located_text, overlap, read_regions, region_of
 from mtft.structured.tag_spans import bio_tags, spans_of
-from mtft.synthetic import SIDES, TASKS, World, world
+from mtft.synthetic import SIDES, TASKS, World
 from mtft.synthetic.concepts import NAMES
 from mtft.synthetic.languages import spelled_names
 from mtft.synthetic.older import OLDER_TASKS

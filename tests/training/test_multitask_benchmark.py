@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from mtft.training.gradient_rows import GradientRows
 
 from benchmarks import multitask, multitask_gradients
 from benchmarks.multitask_source import TASKS, Shape, TaskSource
+from mtft.training.gradient_rows import GradientRows
 
 TOY = ["--rounds", "1", "--steps", "1", "--width", "32", "--layers", "1", "--words", "400", "--rows", "2"]
 TOY += ["--prompt", "6", "--target", "3"]
