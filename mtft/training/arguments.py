@@ -30,7 +30,7 @@ _FIXED: dict[str, tuple[object, str]] = {
 
 
 @dataclass
-class MultitaskArguments(  # type: ignore[misc]
+class MultitaskArguments(
     LossSettings,
     BalanceSettings,
     GradientSettings,
@@ -39,7 +39,7 @@ class MultitaskArguments(  # type: ignore[misc]
     WatchSettings,
     AdapterSettings,
     DiagnosticSettings,
-    TrainingArguments,
+    TrainingArguments,  # type: ignore[misc]
 ):
     """`TrainingArguments` with the loss, the packing, the adapter, what watches, and the global batch.
 

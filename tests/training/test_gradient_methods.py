@@ -273,16 +273,16 @@ def test_settings_that_cannot_work_are_refused(settings: dict[str, Any], message
     for name, value in settings.items():
         setattr(chosen, name, value)
     with pytest.raises(ConfigError, match=message):
-        chosen.check_gradient_balancing()
+        chosen.check_gradient_balancing("token")
 
 
 @pytest.mark.parametrize("name", ["ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP"])
 def test_launches_that_partition_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "true")
     with pytest.raises(ConfigError, match="whole gradient"):
-        GradientSettings(gradient_balancing="sum").check_gradient_balancing()
+        GradientSettings(gradient_balancing="sum").check_gradient_balancing("token")
     off = GradientSettings()
-    off.check_gradient_balancing()
+    off.check_gradient_balancing("token")
     assert off.gradient_identity == {}
 
 
