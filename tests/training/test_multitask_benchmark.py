@@ -13,7 +13,7 @@ from benchmarks import multitask, multitask_gradients
 from benchmarks.multitask_source import TASKS, Shape, TaskSource
 
 TOY = ["--rounds", "1", "--steps", "1", "--width", "32", "--layers", "1", "--words", "400", "--rows", "2"]
-TOY += ["--prompt", "6", "--target", "3"]
+TOY += ["--gradient_rows", "2", "--prompt", "6", "--target", "3"]
 SHAPE = Shape(width=32, layers=1, words=400, rows=2, prompt=6, target=3)
 
 
