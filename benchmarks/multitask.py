@@ -4,12 +4,13 @@
 
 Eight tasks in memory, one micro-batch for each in every step; models of the library's families with random weights,
 by default width 256, 4 layers (mT5: 4 and 4) and 32,000 words; micro-batches of 16 rows, of 4 where each has one
-task. All of it takes an hour or more on a CPU; `--parts`, `--family` and `--rows` shorten it. Of each pair of trainers, a method and the plain sum,
-one takes its steps, then the other, round by round. Whole steps count, from end to end, with reading, log lines and
-(CoBa) validation. `value` is the median over the rounds of the ratio, of the family and method where it is worst.
-On the CPU one thread is timed in seconds of its core. Before any time is taken, the same machinery with weights
-that change nothing must leave the same model after two steps as the plain sum, and both trainers of a pair must have
-read the same examples.
+task. All of it takes an hour or more on a CPU; `--parts`, `--family` and `--rows` shorten it.
+
+Of each pair of trainers, a method and the plain sum, one takes its steps, then the other, round by round. Whole steps
+count, from end to end, with reading, log lines and (CoBa) validation. `value` is the median over the rounds of the
+ratio, of the family and method where it is worst. On the CPU one thread is timed in seconds of its core. Before any
+time is taken, the same machinery with weights that change nothing must leave the same model after two steps as the
+plain sum, and both trainers of a pair must have read the same examples.
 
 - `loss_balancing_overhead`: every method but FAMO, all weights trained, tasks mixed in each micro-batch.
 - `famo_overhead`, `dgr_overhead`: likewise.
@@ -184,9 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> list[Claim]:
     chosen = parsed(arguments)
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
-    print(
-        f"# {machine()}\n# {chosen.shape} ({chosen.gradient_rows} rows of one task); {chosen.rounds} rounds of {chosen.steps} steps"
-    )
+    rounds = f"{chosen.rounds} rounds of {chosen.steps} steps"
+    print(f"# {machine()}\n# {chosen.shape} ({chosen.gradient_rows} rows where they have one task); {rounds}")
     claims = [claim for part in chosen.parts for claim in PARTS[part](chosen)]
     tell(claims, chosen.json)
     return claims
