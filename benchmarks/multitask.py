@@ -3,12 +3,14 @@
     python benchmarks/multitask.py [--json FILE] [--family mt5 bloom] [--rounds 3] [--parts loss dgr gradient torchjd]
 
 Eight tasks in memory, one micro-batch for each in every step; models of the library's families with random weights,
-by default width 256, 4 layers (mT5: 4 and 4) and 32,000 words. Of each pair of trainers, a method and the plain sum,
-one takes its steps, then the other, round by round. Whole steps count, from end to end, with reading, log lines and
-(CoBa) validation. `value` is the median over the rounds of the ratio, of the family and method where it is worst.
-On the CPU one thread is timed in seconds of its core. Before any time is taken, the same machinery with weights
-that change nothing must leave the same model after two steps as the plain sum, and both trainers of a pair must have
-read the same examples.
+by default width 256, 4 layers (mT5: 4 and 4) and 32,000 words; micro-batches of 16 rows, of 4 where each has one
+task. All of it takes an hour or more on a CPU; `--parts`, `--family` and `--rows` shorten it.
+
+Of each pair of trainers, a method and the plain sum, one takes its steps, then the other, round by round. Whole steps
+count, from end to end, with reading, log lines and (CoBa) validation. `value` is the median over the rounds of the
+ratio, of the family and method where it is worst. On the CPU one thread is timed in seconds of its core. Before any
+time is taken, the same machinery with weights that change nothing must leave the same model after two steps as the
+plain sum, and both trainers of a pair must have read the same examples.
 
 - `loss_balancing_overhead`: every method but FAMO, all weights trained, tasks mixed in each micro-batch.
 - `famo_overhead`, `dgr_overhead`: likewise.
@@ -28,6 +30,7 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -78,7 +81,7 @@ def worst(
     for family in chosen.family:
         for method in methods:
             given = settings(method)
-            pair = [trainer_of(family, chosen.shape, **each) for each in (given, plain_of(given))]
+            pair = [trainer_of(family, shape_of(given, chosen), **each) for each in (given, plain_of(given))]
             each = compare(*pair, rounds=chosen.rounds, steps=chosen.steps)
             print(
                 f"# {family} {method}: {each.ours:.3f} s a step, plain {each.plain:.3f}, ratio {each.ratio:.3f}"
@@ -95,10 +98,16 @@ def plain_of(settings: Settings) -> Settings:
     return {name: settings[name] for name in ("peft", "single") if name in settings}
 
 
+def shape_of(settings: Settings, chosen: argparse.Namespace) -> Shape:
+    """The sizes for these settings: smaller micro-batches where each has one task."""
+    shape: Shape = chosen.single if settings.get("single") else chosen.shape
+    return shape
+
+
 def equals_plain(family: str, neutral: Settings, chosen: argparse.Namespace) -> bool:
     """Whether settings that should change nothing do, with plain SGD: Adam turns rounding into steps."""
     pair = [
-        trainer_of(family, chosen.shape, **each, optim="sgd", max_steps=2, learning_rate=0.1)
+        trainer_of(family, shape_of(neutral, chosen), **each, optim="sgd", max_steps=2, learning_rate=0.1)
         for each in (neutral, plain_of(neutral))
     ]
     off = same_after_steps(*pair)
@@ -143,7 +152,7 @@ def gradient_part(chosen: argparse.Namespace) -> Iterator[Claim]:
 
 def torchjd_part(chosen: argparse.Namespace) -> Iterator[Claim]:
     """`gradient_balancing_vs_torchjd_backward` and `gradient_balancing_memory`, of the worse family each."""
-    found = [gradient_claims(family, chosen.shape, chosen) for family in chosen.family]
+    found = [gradient_claims(family, chosen.single, chosen) for family in chosen.family]
     yield min((speed for speed, _ in found), key=lambda claim: claim.value)
     yield max((memory for _, memory in found), key=lambda claim: claim.value)
 
@@ -164,8 +173,10 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     made.add_argument("--gradient_methods", nargs="*", choices=GRADIENTS, default=list(GRADIENTS))
     for name in Shape.__dataclass_fields__:
         made.add_argument(f"--{name}", type=int, default=getattr(default, name))
+    made.add_argument("--gradient_rows", type=int, default=4, help="--rows of the parts gradient and torchjd")
     chosen = made.parse_args(arguments)
     chosen.shape = Shape(**{name: getattr(chosen, name) for name in Shape.__dataclass_fields__})
+    chosen.single = replace(chosen.shape, rows=chosen.gradient_rows)
     return chosen
 
 
@@ -173,7 +184,8 @@ def main(arguments: Sequence[str] | None = None) -> list[Claim]:
     chosen = parsed(arguments)
     if not torch.cuda.is_available():
         torch.set_num_threads(1)
-    print(f"# {machine()}\n# {chosen.shape}; {chosen.rounds} rounds of {chosen.steps} steps")
+    rounds = f"{chosen.rounds} rounds of {chosen.steps} steps"
+    print(f"# {machine()}\n# {chosen.shape} ({chosen.gradient_rows} rows where they have one task); {rounds}")
     claims = [claim for part in chosen.parts for claim in PARTS[part](chosen)]
     tell(claims, chosen.json)
     return claims

@@ -39,7 +39,7 @@ class Shape:
     width: int = 256
     layers: int = 4
     words: int = 32_000
-    rows: int = 4
+    rows: int = 16  # CoBa's validation is then as small beside ten steps as in real ones
     prompt: int = 32
     target: int = 8
 

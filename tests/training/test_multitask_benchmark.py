@@ -13,7 +13,7 @@ from benchmarks.multitask_source import TASKS, Shape, TaskSource
 from mtft.training.gradient_rows import GradientRows
 
 TOY = ["--rounds", "1", "--steps", "1", "--width", "32", "--layers", "1", "--words", "400", "--rows", "2"]
-TOY += ["--prompt", "6", "--target", "3"]
+TOY += ["--gradient_rows", "2", "--prompt", "6", "--target", "3"]
 SHAPE = Shape(width=32, layers=1, words=400, rows=2, prompt=6, target=3)
 
 
