@@ -51,7 +51,11 @@ def _gold(target: str) -> tuple[TagItem, ...]:
 
 def tagged_problem(example: Example) -> str:
     """Why no output can be scored as tags of this example, or an empty string."""
-    return "the target is no tagged sentence" if parse_tags(example.target, style_of(example.target)).malformed else ""
+    return (
+        "the target is no tagged sentence"
+        if parse_tags(example.target, style_of(example.target)).malformed
+        else ""
+    )
 
 
 def boxes(example: Example, text: str) -> Judgement:
@@ -110,7 +114,9 @@ def yes_or_no(example: Example, loglikelihoods: tuple[float, ...]) -> Judgement:
     chosen = choices[int(second > first)]
     probability = float(np.exp(second - np.logaddexp(first, second)))
     right = 0.5 if first == second else float(chosen in example.targets)
-    return Judgement(chosen, {"relevance": float(choices[1] in example.targets), "margin": probability, "right": right})
+    return Judgement(
+        chosen, {"relevance": float(choices[1] in example.targets), "margin": probability, "right": right}
+    )
 
 
 def yes_or_no_problem(example: Example) -> str:

@@ -6,9 +6,9 @@
                                                             (an empty line)
     the example's own inputs
 
-The text is laid out as few-shot prompts of evaluation are. Exemplars are kept records of the same trained cell (task and
-language) under the same template, never of the example's own item nor two of one item. Which ones follows from the
-mixture's seed and the record alone, so a position still needs no other position.
+The text is laid out as few-shot prompts of evaluation are. Exemplars are kept records of the same trained cell (task
+and language) under the same template, never of the example's own item nor two of one item. Which ones follows from
+the mixture's seed and the record alone, so a position still needs no other position.
 
 Source: several answered examples of one task as the training input, Min et al. 2022, "MetaICL: Learning to Learn In
 Context", NAACL, arXiv 2110.15943, section 3.1.
@@ -106,7 +106,9 @@ class UnitExemplars:
         """The prompts of some records with so many exemplars before each, at most those that there are."""
         found = self.chosen(records)
         return [
-            SEPARATOR.join([*(self._answered(int(e)) for e in row[:k][::-1] if e != NOBODY), self._inputs(int(r))])
+            SEPARATOR.join(
+                [*(self._answered(int(e)) for e in row[:k][::-1] if e != NOBODY), self._inputs(int(r))]
+            )
             for r, row, k in zip(records, found, counts, strict=True)
         ]
 
@@ -188,7 +190,11 @@ def with_exemplars(
             keep_array(paths[missing[done]], table)
             found[missing[done]] = table
             step(work.shards[missing[done]].summary.unit)
-    return [(_unit(work, n, table[2].astype(np.int8)), table[:2]) for n, table in enumerate(found) if table is not None]
+    return [
+        (_unit(work, n, table[2].astype(np.int8)), table[:2])
+        for n, table in enumerate(found)
+        if table is not None
+    ]
 
 
 def _unit(work: Fitting, number: int, fitting: npt.NDArray[np.int8]) -> UnitExemplars:
@@ -199,7 +205,9 @@ def _key(work: Fitting, number: int) -> str:
     unit = work.units[number]
     kept = sha256(unit.records.tobytes()).hexdigest()
     cut = work.max_tokens if unit.shortened is not None else None
-    return key_of(work.shards[number].key, work.measure.fingerprint, work.count, work.seed, work.max_tokens, cut, kept)
+    return key_of(
+        work.shards[number].key, work.measure.fingerprint, work.count, work.seed, work.max_tokens, cut, kept
+    )
 
 
 def _fitted(work: Fitting, number: int) -> Lengths:

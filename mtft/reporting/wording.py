@@ -101,7 +101,15 @@ FRACTIONS = frozenset(
             "parent_precision",
             "parent_recall",
         ),
-        *("tag_accuracy", "tag_f1", "copy_mismatch_rate", "box_acc_50", "box_iou", "roc_auc", "label_accuracy"),
+        *(
+            "tag_accuracy",
+            "tag_f1",
+            "copy_mismatch_rate",
+            "box_acc_50",
+            "box_iou",
+            "roc_auc",
+            "label_accuracy",
+        ),
         *("slot_error", "slots_missing", "slots_added", "slots_repeated", "coverage", "values_said"),
     }
 )
@@ -109,7 +117,15 @@ FRACTIONS = frozenset(
 POINTS = frozenset({"chrf", "chrf_pp", "bleu", "bleu_lc", "spbleu", "ter"})
 """Metrics of 0 to 100, however small their values happen to be."""
 LESS_IS_BETTER = frozenset(
-    {"ter", "slot_error", "slots_missing", "slots_added", "slots_repeated", "malformed_rate", "copy_mismatch_rate"}
+    {
+        "ter",
+        "slot_error",
+        "slots_missing",
+        "slots_added",
+        "slots_repeated",
+        "malformed_rate",
+        "copy_mismatch_rate",
+    }
 )
 """Rates of errors: a gain is a fall."""
 

@@ -8,8 +8,8 @@ Every axis has 1,000 bins; a token stands for the middle of its bin, so a coordi
 away.
 
 Source: Xiao et al. 2024, "Florence-2: Advancing a Unified Representation for a Variety of Vision Tasks", CVPR,
-arXiv 2311.06242, section 4.1 and its processor's `<poly>`, `</poly>` and `<sep>`. Reading out the middle of a bin is what bounds
-the error by half a bin.
+arXiv 2311.06242 (1,000 bins, boxes of 4 tokens, quads of 8); `<poly>`, `</poly>` and `<sep>` are marks of our own
+use. Reading out the middle of a bin is what bounds the error by half a bin.
 """
 
 from __future__ import annotations
@@ -265,6 +265,10 @@ def _check(region: Region, page: Page, number: int) -> None:
     for outline in region.outlines:
         for axis, value in enumerate(outline):
             if not (isinstance(value, int | float) and 0 <= value <= page[axis % 2]):
-                raise StructureError("A coordinate must lie on the page.", found=f"{value!r:.40}", where=where)
+                raise StructureError(
+                    "A coordinate must lie on the page.", found=f"{value!r:.40}", where=where
+                )
     if region.shape == "box" and not _upright(region.outlines[0]):
-        raise StructureError("A box's right must not be left of its left.", found=region.outlines[0], where=where)
+        raise StructureError(
+            "A box's right must not be left of its left.", found=region.outlines[0], where=where
+        )

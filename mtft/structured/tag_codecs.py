@@ -21,7 +21,7 @@ from typing import Literal, NamedTuple, get_args
 
 from mtft.errors import StructureError, nearest
 from mtft.structured.escaping import escaped, unescaped
-from mtft.structured.tag_spans import OUTSIDE, bio_tags, spans_of
+from mtft.structured.tag_spans import OUTSIDE, spans_of
 
 TagStyle = Literal["sentinel", "index", "spans", "words"]
 TAG_STYLES: tuple[TagStyle, ...] = get_args(TagStyle)
@@ -81,7 +81,7 @@ def written_words(words: Sequence[str], style: str = "spans") -> str:
 
 
 def written_tags(words: Sequence[str], tags: Sequence[str], style: str = "spans") -> str:
-    """The tagged sentence as a model writes it.
+    r"""The tagged sentence as a model writes it.
 
     Args:
         words: The words, any text but an empty one.
@@ -89,7 +89,7 @@ def written_tags(words: Sequence[str], tags: Sequence[str], style: str = "spans"
         style: One of `TAG_STYLES`.
 
     Raises:
-        StructureError: The style is unknown, a word is empty, a tag holds white space or one of `<>[]\\`, begins
+        StructureError: The style is unknown, a word is empty, a tag holds white space or one of `<>[]\`, begins
             with `/` or is like a sentinel, or there are not as many tags as words.
     """
     _check(words, tags, style)
@@ -156,7 +156,9 @@ def aligned(parsed: ParsedTags, keys: Sequence[str], *, by_number: bool) -> TagR
 def _blocks(got: list[str], wanted: list[str]) -> list[tuple[int, int, int]]:
     if got == wanted:
         return [(0, 0, len(got))]
-    return [tuple(block) for block in SequenceMatcher(None, got, wanted, autojunk=False).get_matching_blocks()]  # type: ignore[misc]
+    return [
+        tuple(block) for block in SequenceMatcher(None, got, wanted, autojunk=False).get_matching_blocks()
+    ]  # type: ignore[misc]
 
 
 def _parse_marked(text: str, mark: re.Pattern[str]) -> ParsedTags:

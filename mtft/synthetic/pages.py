@@ -64,5 +64,3 @@ def form(scene: Scene, grammar: Grammar) -> dict[str, Any]:
     asked, page = draw.randrange(len(fields)), _page(draw)
     placed = _placed(draw, [text for field in fields for text in field], page, columns=2)
     return {"page": page, "words": placed, "label": fields[asked][0], "value": placed[2 * asked + 1]}
-
-

@@ -63,7 +63,11 @@ def _spans(words: Iterable[Word], key: Callable[[Word], tuple[str, str]]) -> lis
 
 
 def _fields(words: list[Word], tags: list[str]) -> dict[str, Any]:
-    return {"text": " ".join(word.text for word in words), "tokens": [word.text for word in words], "tags": tags}
+    return {
+        "text": " ".join(word.text for word in words),
+        "tokens": [word.text for word in words],
+        "tags": tags,
+    }
 
 
 def pos(scene: Scene, grammar: Grammar) -> dict[str, Any]:

@@ -40,7 +40,9 @@ def read_conllu(path: Path, shown: str, source: Source, drop: Drop) -> Iterator[
                     drop("malformed_row", where, error)
                 else:
                     columns = (list(column) for column in zip(*words, strict=True))
-                    yield Record({**dict(zip(COLUMNS, columns, strict=True)), "sent_id": sent_id}, number, where)
+                    yield Record(
+                        {**dict(zip(COLUMNS, columns, strict=True)), "sent_id": sent_id}, number, where
+                    )
                 number, words, error, sent_id = number + 1, [], "", ""
 
 

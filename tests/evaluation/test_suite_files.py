@@ -38,7 +38,9 @@ def asked_of(name: str) -> list[Asked]:
 
 def test_the_suites_that_are_promised_are_there() -> None:
     assert len(NAMES) >= 17
-    assert {"xp3_heldout", "xp3_validation", "crosslingual_local", "d2t", "older_systems", *KINDS} <= set(NAMES)
+    assert {"xp3_heldout", "xp3_validation", "crosslingual_local", "d2t", "older_systems", *KINDS} <= set(
+        NAMES
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -15,7 +15,10 @@ from tests.evaluation.test_scorers import example, sample
 
 def values(metric: str, *pairs: tuple[str, str]) -> dict[str, float]:
     """Metric → value of outputs with their targets."""
-    made = [sample(metric, said, choices=None, targets=(gold,), row_id=str(n)) for n, (said, gold) in enumerate(pairs)]
+    made = [
+        sample(metric, said, choices=None, targets=(gold,), row_id=str(n))
+        for n, (said, gold) in enumerate(pairs)
+    ]
     return {cell.place.metric: cell.value for cell in template_cells(made)}
 
 
@@ -43,7 +46,13 @@ def test_marked_tags_are_scored_by_number(mark: str) -> None:
         return " ".join(mark.format(n) + tag for n, tag in enumerate(tags.split(), start=first))
 
     gold = marked("DET NOUN VERB")
-    found = values("tag_accuracy", (gold, gold), (marked("DET VERB VERB"), gold), (marked("NOUN VERB", 1), gold), ("?", gold))
+    found = values(
+        "tag_accuracy",
+        (gold, gold),
+        (marked("DET VERB VERB"), gold),
+        (marked("NOUN VERB", 1), gold),
+        ("?", gold),
+    )
     assert found == {
         "tag_accuracy": pytest.approx((3 + 2 + 2 + 0) / 12),
         "malformed_rate": 0.25,
@@ -83,7 +92,9 @@ def test_boxes_are_hit_at_half_and_more_than_asked_for_costs() -> None:
 
 def yes(probability: float, target: str, row: str, group: str) -> Sample:
     margin = math.log(probability / (1 - probability))
-    return sample("roc_auc", [0.0, margin], choices=("no", "yes"), targets=(target,), row_id=row, item_group=group)
+    return sample(
+        "roc_auc", [0.0, margin], choices=("no", "yes"), targets=(target,), row_id=row, item_group=group
+    )
 
 
 def test_the_roc_curve_is_of_the_probability_of_yes_among_both() -> None:
@@ -115,5 +126,7 @@ def test_probabilities_of_unlikely_labels_are_finite(values_: tuple[float, float
         ("roc_auc", example(("a", "b", "c"), ("a",)), "3 answer choices"),
     ],
 )
-def test_what_no_output_could_be_scored_on_is_known_beforehand(scorer: str, made: object, reason: str) -> None:
+def test_what_no_output_could_be_scored_on_is_known_beforehand(
+    scorer: str, made: object, reason: str
+) -> None:
     assert reason in unscorable_reason(made, SCORERS[scorer])  # type: ignore[arg-type]

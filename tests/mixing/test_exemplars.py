@@ -39,7 +39,9 @@ def test_exemplars_are_of_the_same_cell_and_template_and_never_of_one_item(world
             shown = [shard.example(other) for other in row]  # pools are large enough: nobody is missing
             assert set(row) <= kept
             assert len({own.item_group, *(e.item_group for e in shown)}) == count + 1
-            assert {(e.task, e.config, e.template_id) for e in shown} == {(own.task, own.config, own.template_id)}
+            assert {(e.task, e.config, e.template_id) for e in shown} == {
+                (own.task, own.config, own.template_id)
+            }
             text = SEPARATOR.join([*map(shot_text, shown[::-1]), own.inputs])
             assert mixture._example(number, record).inputs == text
             assert mixture._example(number, record).targets == own.targets
@@ -90,9 +92,14 @@ def test_the_choice_follows_from_seed_and_record_alone(world: World) -> None:
     assert one.fingerprint == again.fingerprint
     assert [e.inputs for e in one.examples([5, 70])] == [e.inputs for e in again.examples(range(71))][5::65]
     other = world.mixture(f"{SPEC}exemplars: 2\n".replace("seed: 3", "seed: 4"))
-    assert any((a[2].chosen(a[1].records) != b[2].chosen(b[1].records)).any() for a, b in zip(parts(one), parts(other), strict=True))
+    assert any(
+        (a[2].chosen(a[1].records) != b[2].chosen(b[1].records)).any()
+        for a, b in zip(parts(one), parts(other), strict=True)
+    )
     (_, unit, exemplars), *_ = parts(one)
-    assert (pickle.loads(pickle.dumps(exemplars)).chosen(unit.records) == exemplars.chosen(unit.records)).all()
+    assert (
+        pickle.loads(pickle.dumps(exemplars)).chosen(unit.records) == exemplars.chosen(unit.records)
+    ).all()
 
 
 def test_the_number_decides_the_fingerprint_and_none_leaves_it_as_it_was(world: World) -> None:

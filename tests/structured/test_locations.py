@@ -23,7 +23,10 @@ from mtft.structured.locations import (
 from mtft.structured.tag_sets import tags_of
 
 SIDES = st.floats(1e-3, 1e6)
-TEXTS = st.one_of(st.text(max_size=12), st.sampled_from(["<loc_3>", "<poly>", "</poly>", "<sep>", "a  b", " a", "two words", "이름", "\\l"]))
+TEXTS = st.one_of(
+    st.text(max_size=12),
+    st.sampled_from(["<loc_3>", "<poly>", "</poly>", "<sep>", "a  b", " a", "two words", "이름", "\\l"]),
+)
 
 
 @st.composite

@@ -8,13 +8,36 @@ from hypothesis import strategies as st
 
 from mtft.errors import StructureError
 from mtft.structured.escaping import escaped, unescaped
-from mtft.structured.tag_codecs import TAG_STYLES, parse_tags, read_tags, style_of, written_tags, written_words
+from mtft.structured.tag_codecs import (
+    TAG_STYLES,
+    parse_tags,
+    read_tags,
+    style_of,
+    written_tags,
+    written_words,
+)
 from mtft.structured.tag_spans import Span, bio_tags, spans_of
 
 WORDS = st.one_of(
     st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=8),
     st.sampled_from(
-        ["<extra_id_0>", "<extra_id_12>", "[0]", "[1]", "<PER>", "</PER>", "\\", "\\l", "\\u{20}", "a\u00a0b", "O", "0", "B-PER", "아미나", "ಅ"]
+        [
+            "<extra_id_0>",
+            "<extra_id_12>",
+            "[0]",
+            "[1]",
+            "<PER>",
+            "</PER>",
+            "\\",
+            "\\l",
+            "\\u{20}",
+            "a\u00a0b",
+            "O",
+            "0",
+            "B-PER",
+            "아미나",
+            "ಅ",
+        ]
     ),
 )
 TYPES = st.sampled_from(["PER", "LOC", "AM-NEG", "a/b"])
@@ -41,7 +64,10 @@ def test_tags_come_back(sentence: tuple[list[str], list[str]], style: str) -> No
     assert [item.tag for item in parse_tags(text, style_of(text)).items] == tags
 
 
-@given(st.lists(st.tuples(WORDS, PLAIN), min_size=1, max_size=10), st.sampled_from(["sentinel", "index", "words"]))
+@given(
+    st.lists(st.tuples(WORDS, PLAIN), min_size=1, max_size=10),
+    st.sampled_from(["sentinel", "index", "words"]),
+)
 def test_plain_tags_come_back(pairs: list[tuple[str, str]], style: str) -> None:
     words, tags = zip(*pairs, strict=True)
     assert read_tags(written_tags(words, tags, style), style, words) == (tags, False, False)

@@ -12,13 +12,23 @@ from mtft.evaluation import Suite
 from mtft.mixing import MixtureSpec
 from mtft.structured.locations import Page, located_text, overlap, read_regions, region_of
 from mtft.structured.tag_spans import bio_tags, spans_of
-from mtft.synthetic import SIDES, TASKS, World, world
+from mtft.synthetic import SIDES, TASKS, World
 from mtft.synthetic.concepts import NAMES
 from mtft.synthetic.languages import spelled_names
 from mtft.synthetic.older import OLDER_TASKS
 from mtft.synthetic.relevance import RELEVANCE
 
-FIRST = ("nli", "sentiment", "topic", "qa", "multiple_choice", "paraphrase", "structure_to_text", "translation", "lexicon")
+FIRST = (
+    "nli",
+    "sentiment",
+    "topic",
+    "qa",
+    "multiple_choice",
+    "paraphrase",
+    "structure_to_text",
+    "translation",
+    "lexicon",
+)
 # Of the world as it was before the tasks of this file came to it.
 ROWS = "070610e4c26697b7"
 MIXTURE, SUITE = "c4b548188351d71d", "193fa23527d563fb"
@@ -107,7 +117,11 @@ def test_no_two_words_of_a_page_touch_and_every_box_lies_on_it(micro: World, tas
     for fields in rows_of(micro, task)[:200] + rows_of(micro, task, "qag")[:200]:
         page = Page(**fields["page"])
         regions = [region_of(word) for word in fields["words"]]
-        assert all(0 <= a < b <= side for r in regions for a, b, side in zip(r.bounds[:2], r.bounds[2:], page, strict=True))
+        assert all(
+            0 <= a < b <= side
+            for r in regions
+            for a, b, side in zip(r.bounds[:2], r.bounds[2:], page, strict=True)
+        )
         assert not any(overlap(a, b) for i, a in enumerate(regions) for b in regions[:i])
         read, malformed = read_regions(located_text(fields["words"], fields["page"]), page)
         assert [r.text for r in read] == [r.text for r in regions]

@@ -16,7 +16,13 @@ def line(number: str, form: str, upos: str) -> str:
     return "\t".join([number, form, form.lower(), upos, "_", "_", "0", "root", "_", "_"])
 
 
-GOOD = ["# sent_id = a-1", "# text = Du vin rouge !", line("1-2", "Du", "_"), line("1", "de", "ADP"), line("2", "le", "DET")]
+GOOD = [
+    "# sent_id = a-1",
+    "# text = Du vin rouge !",
+    line("1-2", "Du", "_"),
+    line("1", "de", "ADP"),
+    line("2", "le", "DET"),
+]
 GOOD += [line("3", "vin  rouge", "NOUN"), line("3.1", "bu", "VERB"), line("4", "!", "PUNCT"), ""]
 
 
@@ -36,7 +42,9 @@ def test_words_of_the_tree_have_tags_and_other_lines_none(tmp_path: Path, end: s
     assert problems.as_dict()["total"] == 0
     targets = {example.target for example in found}
     assert "<extra_id_0>ADP <extra_id_1>DET <extra_id_2>NOUN <extra_id_3>PUNCT" in targets
-    assert r"<ADP> de </ADP> <DET> le </DET> <NOUN> vin\u{20}\u{20}rouge </NOUN> <PUNCT> ! </PUNCT>" in targets
+    assert (
+        r"<ADP> de </ADP> <DET> le </DET> <NOUN> vin\u{20}\u{20}rouge </NOUN> <PUNCT> ! </PUNCT>" in targets
+    )
     assert "[0] INTJ" in targets  # a sentence of one word, without an empty line behind it
     # What stands in train and test alike stays in test.
     assert examples(tmp_path, "ud_pos", "fr_gsd", "train")[0] == []
@@ -54,7 +62,9 @@ def test_words_of_the_tree_have_tags_and_other_lines_none(tmp_path: Path, end: s
 def test_a_malformed_sentence_is_dropped_and_counted(tmp_path: Path, bad: str, told: str) -> None:
     (tmp_path / "ud").mkdir()
     for split in ("train", "dev", "test"):
-        (tmp_path / "ud" / f"fr_gsd-ud-{split}.conllu").write_text("\n".join([bad, "", *GOOD]), encoding="utf-8")
+        (tmp_path / "ud" / f"fr_gsd-ud-{split}.conllu").write_text(
+            "\n".join([bad, "", *GOOD]), encoding="utf-8"
+        )
     found, problems = examples(tmp_path, "ud_pos", "fr_gsd", "test")
     assert len({example.row_id for example in found}) == 1
     assert told in str(problems.as_dict())
