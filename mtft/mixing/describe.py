@@ -95,7 +95,8 @@ def _exemplars_line(mixture: Mixture, wanted: int) -> str:
     given, prompts = sum(int(each.sum(dtype="int64")) for each in counts), sum(map(len, counts))
     fewer = sum(int((each < wanted).sum()) for each in counts)
     left_out = wanted * prompts - given
-    return f"exemplars: {given:,} before {prompts:,} prompts, {left_out:,} left out, {fewer:,} prompts with fewer than {wanted}"
+    told = f"exemplars: {given:,} before {prompts:,} prompts, {left_out:,} left out"
+    return f"{told}, {fewer:,} prompts with fewer than {wanted}"
 
 
 def emptied_cells(mixture: Mixture) -> list[str]:

@@ -6,9 +6,9 @@
                                                             (an empty line)
     the example's own inputs
 
-The text is laid out as few-shot prompts of evaluation are. Exemplars are kept records of the same trained cell (task and
-language) under the same template, never of the example's own item nor two of one item. Which ones follows from the
-mixture's seed and the record alone, so a position still needs no other position.
+The text is laid out as few-shot prompts of evaluation are. Exemplars are kept records of the same trained cell (task
+and language) under the same template, never of the example's own item nor two of one item. Which ones follows from
+the mixture's seed and the record alone, so a position still needs no other position.
 
 Source: several answered examples of one task as the training input, Min et al. 2022, "MetaICL: Learning to Learn In
 Context", NAACL, arXiv 2110.15943, section 3.1.

@@ -8,8 +8,8 @@ Every axis has 1,000 bins; a token stands for the middle of its bin, so a coordi
 away.
 
 Source: Xiao et al. 2024, "Florence-2: Advancing a Unified Representation for a Variety of Vision Tasks", CVPR,
-arXiv 2311.06242, section 4.1 and its processor's `<poly>`, `</poly>` and `<sep>`. Reading out the middle of a bin is what bounds
-the error by half a bin.
+arXiv 2311.06242 (1,000 bins, boxes of 4 tokens, quads of 8); `<poly>`, `</poly>` and `<sep>` are marks of our own
+use. Reading out the middle of a bin is what bounds the error by half a bin.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def written_words(words: Sequence[str], style: str = "spans") -> str:
 
 
 def written_tags(words: Sequence[str], tags: Sequence[str], style: str = "spans") -> str:
-    """The tagged sentence as a model writes it.
+    r"""The tagged sentence as a model writes it.
 
     Args:
         words: The words, any text but an empty one.
@@ -89,7 +89,7 @@ def written_tags(words: Sequence[str], tags: Sequence[str], style: str = "spans"
         style: One of `TAG_STYLES`.
 
     Raises:
-        StructureError: The style is unknown, a word is empty, a tag holds white space or one of `<>[]\\`, begins
+        StructureError: The style is unknown, a word is empty, a tag holds white space or one of `<>[]\`, begins
             with `/` or is like a sentinel, or there are not as many tags as words.
     """
     _check(words, tags, style)

@@ -16,8 +16,8 @@ RELEVANCE = ("irrelevant", "partly", "fully")
 def ranking(scene: Scene, grammar: Grammar) -> Iterator[dict[str, Any]]:
     """A question and five sentences, in a random order, with their relevance.
 
-    Fully relevant is the fact that is asked for; partly, one that shares its verb or its thing but not both; not at all,
-    two of other topics. Words in common are therefore a hint, and no more.
+    Fully relevant is the fact that is asked for; partly, two that share its verb or its thing but not both; not at
+    all, two of other topics.
     """
     draw = random.Random(f"mini_xp3 ranking {scene.number}")
     fact = draw.choice(scene.facts)

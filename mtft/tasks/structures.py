@@ -1,4 +1,4 @@
-"""Structures in templates: the filters `linearize`, `tagged_text` and `located_text`, handed over when tasks are imported."""
+"""Filters of templates for tables, tagged sentences and regions of a page, handed over when tasks are imported."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ def provide_linearize() -> None:
 
 
 def provide_codecs() -> None:
-    """Let every template use `{{ tokens | tagged_text(tags, "sentinel") }}` and `{{ regions | located_text(page) }}`."""
+    """Let every template use `{{ tokens | tagged_text(tags, "index") }}` and `{{ regions | located_text(page) }}`."""
     register_filter("tagged_text", tag_codecs.tagged_text, version=tag_codecs.VERSION, provider="mtft.tasks")
     register_filter("located_text", locations.located_text, version=locations.VERSION, provider="mtft.tasks")
