@@ -85,9 +85,9 @@ def test_weights_and_losses_do_not_depend_on_the_split(method: str, balanced: Ma
         trainer.train()
         found.append(trainer)
     np.testing.assert_allclose(
-        logged(found[1], "loss", "grad_norm"), logged(found[0], "loss", "grad_norm"), rtol=1e-4
+        logged(found[1], "loss", "grad_norm"), logged(found[0], "loss", "grad_norm"), rtol=2e-3
     )
-    _assert_equal(_weights(found[1]), _weights(found[0]), 1e-4)
+    _assert_equal(_weights(found[1]), _weights(found[0]), 5e-3)
     assert "balance_weight/more" not in _weights(found[0])[1]  # it is absent from the second step
     last = _weights(found[0])[-1]
     assert set(last) == {f"balance_{what}/{task}" for what in ("weight", "share") for task in TASKS}
@@ -221,8 +221,8 @@ def test_packs_and_adapters_balance_too(family: str, method: str, tmp_path: Path
         trainer = MultitaskTrainer(model, args, GroupedMeasured(encoder), encoder)
         trainer.train()
         found.append(trainer)
-    np.testing.assert_allclose(logged(found[1], "loss"), logged(found[0], "loss"), rtol=1e-4)
-    _assert_equal(_weights(found[1]), _weights(found[0]), 2e-3)
+    np.testing.assert_allclose(logged(found[1], "loss"), logged(found[0], "loss"), rtol=2e-3)
+    _assert_equal(_weights(found[1]), _weights(found[0]), 2e-2)
 
 
 def test_a_model_of_another_family_balances_too(tmp_path: Path) -> None:
