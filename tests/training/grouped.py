@@ -64,4 +64,4 @@ class Held(Grouped):
         return 9
 
     def examples(self, positions: Sequence[int] | np.ndarray) -> list[Addition]:
-        return super().examples([1000 + int(p) for p in positions])
+        return super().examples([1600 + int(p) for p in positions])

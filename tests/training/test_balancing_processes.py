@@ -30,7 +30,7 @@ def _check(folder: Path, methods: tuple[str, ...], rtol: float) -> None:
 
 def test_two_processes_weigh_as_one(tmp_path: Path) -> None:
     launched([*TORCHRUN, SCRIPT, tmp_path])
-    _check(tmp_path, METHODS, 1e-3)
+    _check(tmp_path, METHODS, 5e-3)
 
 
 @pytest.mark.slow
