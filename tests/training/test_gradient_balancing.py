@@ -298,7 +298,7 @@ def _stepped(balancer: GradientBalancer, rows: list[list[float]]) -> list[float]
 
     def backward(batch: dict[str, Any]) -> Tensor:
         loss = (weight * batch["row"]).sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss * balancer.loss_scale()).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     balancer.step(0, batches, backward)
@@ -310,6 +310,17 @@ def test_updates_that_are_rounding_alone_are_not_blown_up() -> None:
     """MGDA of opposite gradients is zero, or what rounding left of it, and stays that."""
     found = _stepped(_balancer("sum", "mgda"), [[1.0, 3.0], [-3.0, -9.0]])
     assert max(map(abs, found)) < 1e-4
+
+
+@pytest.mark.parametrize("norm", ["none", "mean"])
+@pytest.mark.parametrize("name", ["fairgrad", "graddrop", "imtl_g"])
+def test_float16s_scale_of_losses_is_the_updates_scale_and_nothing_else(name: str, norm: str) -> None:
+    rows = [[1.0, 3.0], [-2.0, 1.0], [0.5, 0.5]]
+    plain, scaled = _balancer(norm, name), _balancer(norm, name)
+    scaled.loss_scale = lambda: 1024.0
+    expected = [1024 * value for value in _stepped(plain, rows)]
+    assert _stepped(scaled, rows) == pytest.approx(expected, rel=1e-5)
+    assert scaled.log.drain() == pytest.approx(plain.log.drain(), rel=1e-6)
 
 
 def test_groups_without_gradient_and_gradients_that_are_not_finite_pass_through() -> None:
