@@ -23,6 +23,8 @@ from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 from accelerate.utils.launch import prepare_multi_gpu_env
 from torch.distributed.fsdp import FSDPModule
 
+from mtft.modeling.dgr import DgrBatch
+from mtft.modeling.dummy_heads import DummyHeads
 from mtft.resources import builtin_folder
 from tests.modeling.comparing import gradients
 from tests.modeling.packs import model_of, packed, rows_of
@@ -42,12 +44,24 @@ def settings() -> FullyShardedDataParallelPlugin:
     return FullyShardedDataParallelPlugin()
 
 
+def dgr_of(packs: list[list[int]]) -> DgrBatch:
+    """Random heads of two tasks, for the places of these packs."""
+    width = max(map(len, packs))
+    slots = [row for pack in packs for row in [*pack, *[-1] * (width - len(pack))]]
+    return DgrBatch(DummyHeads(seed=1, count=2, classes=5), ["ab"[row % 2] for row in slots], slots, 8)
+
+
+def with_penalty(output: Any) -> Any:
+    """The loss and, so that its gradient counts, the penalty."""
+    return output.loss + 10 * output.penalty
+
+
 def compare(family: str, rank: int, checkpointing: bool) -> dict[str, float]:
     """The largest difference of any gradient, relative to the largest gradient, and that of the loss."""
     rows = rows_of(LENGTHS)
-    batches = [packed(family, rows, share, WEIGHTS) for share in SHARES]
+    batches = [{**packed(family, rows, share, WEIGHTS), "dgr": dgr_of(share)} for share in SHARES]
     whole = model_of(family)
-    losses = [whole(**batch).loss for batch in batches]
+    losses = [with_penalty(whole(**batch)) for batch in batches]
     expected = gradients(whole, torch.stack(losses).mean())
     model = model_of(family)
     if checkpointing:
@@ -58,7 +72,7 @@ def compare(family: str, rank: int, checkpointing: bool) -> dict[str, float]:
     layers = [module for module in model.modules() if type(module).__name__.endswith("Block")]
     assert layers
     assert all(isinstance(layer, FSDPModule) for layer in layers)
-    loss = model(**batches[rank]).loss
+    loss = with_penalty(model(**batches[rank]))
     loss.backward()
     found = {name: weight.grad.full_tensor() for name, weight in model.named_parameters()}
     assert found.keys() == expected.keys()

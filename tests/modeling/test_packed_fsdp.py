@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).with_name("packed_fsdp.py")
 @pytest.mark.slow
 @pytest.mark.processes
 def test_fsdp_has_the_gradients_of_one_process(tmp_path: Path) -> None:
-    """As the shipped settings wrap the layers, gradient checkpointing off and on."""
+    """As the shipped settings wrap the layers, gradient checkpointing off and on; with the penalty of random heads."""
     output = tmp_path / "errors.json"
     launched([*TORCHRUN, SCRIPT, output])
     for errors in json.loads(output.read_text()):
