@@ -20,6 +20,7 @@ from mtft.training.diagnosed_parameters import (
     refuse_coarse_weights,
     refuse_partitioned_gradients,
 )
+from mtft.training.diagnostic_cost import Passes, cost_line, passes_of
 from mtft.training.diagnostic_losses import evaluation_mode
 from mtft.training.diagnostic_settings import DiagnosticSettings
 from mtft.training.diagnostic_subset import TaskExamples, example_factors
@@ -331,3 +332,14 @@ def test_examples_are_shared_between_languages_and_repeat_nothing() -> None:
     assert len({(row.input_ids.tobytes(), row.target_ids.tobytes()) for row in several.rows}) == 7
     assert plus.numbers_of_batches(3) == [range(2), range(2, 4), range(4, 6)]
     assert plus.numbers_of_batches(100) == [range(n, n + 1) for n in range(7)]
+
+
+def test_the_cost_is_counted_in_passes() -> None:
+    """Ten examples, of which nine in batches: loss, conflict, and an ascent of two steps."""
+    wanted = ("train_loss", "conflict", "coherence", "sharpness")
+    one = passes_of(wanted, examples=10, in_batches=9, sharpness_steps=2, scored=99)
+    assert one == Passes(10 + 9 + 27, 9 + 27)
+    assert passes_of(("dev_metric",), examples=10, in_batches=9, sharpness_steps=2, scored=99) == Passes(99)
+    line = cost_line(Passes(30, 0), 4, 400, 2**20)
+    assert "4 measurements of 30 forward and 0 backward" in line
+    assert "10.0% of the training's own 400 forward" in line
