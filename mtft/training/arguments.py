@@ -27,8 +27,13 @@ _FIXED: dict[str, tuple[object, str]] = {
 
 
 @dataclass
-class MultitaskArguments(  # type: ignore[misc]
-    LossSettings, PackSettings, WatchSettings, AdapterSettings, DiagnosticSettings, TrainingArguments
+class MultitaskArguments(
+    LossSettings,
+    PackSettings,
+    WatchSettings,
+    AdapterSettings,
+    DiagnosticSettings,
+    TrainingArguments,  # type: ignore[misc]
 ):
     """`TrainingArguments` with the loss, the packing, the adapter, what watches, and the global batch.
 

@@ -79,7 +79,8 @@ class Diagnoser:
     @property
     def batch_size(self) -> int:
         """Examples of one forward pass."""
-        return max(1, self.args.diagnostics_examples // self.args.diagnostics_batches)
+        size: int = self.args.diagnostics_examples // self.args.diagnostics_batches
+        return max(1, size)
 
     def losses(self) -> list[Finding]:
         """`train_loss` of each task, and of its languages where asked; equal in every process."""
