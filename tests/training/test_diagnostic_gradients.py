@@ -55,7 +55,7 @@ def explicit(model: Any, task: TaskExamples, collator: Collator, which: str) -> 
     for number in range(len(task.rows)):
         alone = copy.deepcopy(model).eval()
         alone.zero_grad()
-        library_loss(alone, task, number, collator).backward()
+        library_loss(alone, task, number, collator).backward()  # type: ignore[no-untyped-call]
         weights = chosen_parameters(alone, which).values()
         found.append(
             torch.cat(
@@ -87,8 +87,8 @@ def test_gradients_of_tasks_against_explicit_ones(family: str, which: str) -> No
         assert float(found.norms[k]) == pytest.approx(np.linalg.norm(own.mean(axis=0)), rel=1e-3)
         # between-batch variance, times the batch's size, is the unbiased trace
         assert found.noise[k].trace == pytest.approx(2 * own.var(axis=0, ddof=1).sum(), rel=1e-3)
-    pair = np.mean([cosine(batches[0][n], batches[1][n]) for n in range(3)])
-    np.testing.assert_allclose(found.cosines, [[1, pair], [pair, 1]], atol=1e-4)
+    pair = float(np.mean([cosine(batches[0][n], batches[1][n]) for n in range(3)]))
+    np.testing.assert_allclose(found.cosines, [[1.0, pair], [pair, 1.0]], atol=1e-4)
     assert found.sizes == (6, 6)
 
 
@@ -276,7 +276,12 @@ def test_a_tasks_loss_is_the_one_that_trains(kind: str, exponent: float) -> None
     labels = torch.full((4, 6), -100)
     for row, count in enumerate(tokens):
         labels[row, :count] = 1
-    step = {"labels": labels, "row_weights": torch.ones(4), "tasks": ["one"] * 4, "shifted": False}
+    step: dict[str, Any] = {
+        "labels": labels,
+        "row_weights": torch.ones(4),
+        "tasks": ["one"] * 4,
+        "shifted": False,
+    }
     weigh_rows(
         [step], kind, processes=1, sum_over_processes=lambda x: x, gather_dicts=lambda c: [c],
         target_length_exponent=exponent,
