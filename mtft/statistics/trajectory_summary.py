@@ -70,4 +70,4 @@ def difference(single: Sequence[float], multi: Sequence[float]) -> Difference:
     sides = [np.asarray([value for value in side if np.isfinite(value)]) for side in (single, multi)]
     means = [float(side.mean()) if len(side) else np.nan for side in sides]
     spread = [float(side.std(ddof=1)) if len(side) > 1 else np.nan for side in sides]
-    return Difference(*means, DEVIATIONS * sum(spread))
+    return Difference(means[0], means[1], DEVIATIONS * sum(spread))

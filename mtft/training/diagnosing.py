@@ -59,7 +59,9 @@ class Diagnoser:
     def __init__(self, trainer: MultitaskTrainer) -> None:
         self.trainer, self.args = trainer, trainer.args
         self.wanted = set(self.args.diagnostics_quantities)
-        refuse_partitioned_gradients(self.args, trainer.deepspeed_config, fsdp=trainer.is_fsdp_enabled)
+        plugin = getattr(trainer.accelerator.state, "deepspeed_plugin", None)
+        config = None if plugin is None else plugin.deepspeed_config
+        refuse_partitioned_gradients(self.args, config, fsdp=trainer.is_fsdp_enabled)
         if self.args.measures_gradients:
             chosen = chosen_parameters(trainer.model, self.args.diagnostics_parameters)
             refuse_coarse_weights(self.args, chosen)
@@ -77,7 +79,8 @@ class Diagnoser:
     @property
     def batch_size(self) -> int:
         """Examples of one forward pass."""
-        return max(1, self.args.diagnostics_examples // self.args.diagnostics_batches)
+        size: int = self.args.diagnostics_examples // self.args.diagnostics_batches
+        return max(1, size)
 
     def losses(self) -> list[Finding]:
         """`train_loss` of each task, and of its languages where asked; equal in every process."""
@@ -208,7 +211,8 @@ def _gradient_findings(names: Sequence[str], measured: TaskGradients) -> Iterato
         if not batches:
             continue
         noise = measured.noise[k]
-        yield Finding(name, "", "conflict", "", float(measured.conflict[k]), batches)
+        if len(names) > 1:  # a task alone is its own mixture
+            yield Finding(name, "", "conflict", "", float(measured.conflict[k]), batches)
         yield Finding(name, "", "gradient_norm", "", float(measured.norms[k]), size)
         yield Finding(name, "", "coherence", "", noise.trace, size)
         yield Finding(name, "", "noise_scale", "", noise.scale, size)

@@ -114,7 +114,7 @@ class MultitaskTrainer(BalancedTrainer):
         )
         # the row weights already hold the step's denominator: nothing is left to divide by
         self.loss_is_scaled_for_ga = True
-        refuse_half_precision(model, self.accelerator.mixed_precision, self.deepspeed_config)
+        refuse_half_precision(model, self.accelerator.mixed_precision, self._deepspeed_config())
         capacities = self.plan.plan.windows.capacities if isinstance(self.plan, PackSteps) else ()
         self.meter = Meter(model_cost(adapted), capacities=capacities)
         self.guard = AnomalyGuard(args, Path(args.output_dir), self.accelerator, mixture)
@@ -360,9 +360,7 @@ class MultitaskTrainer(BalancedTrainer):
             raise verdict[1]
         return str(verdict[0])
 
-    @property
-    def deepspeed_config(self) -> Mapping[str, Any] | None:
-        """DeepSpeed's settings, where it runs."""
+    def _deepspeed_config(self) -> Mapping[str, Any] | None:
         plugin = getattr(self.accelerator.state, "deepspeed_plugin", None)
         return None if plugin is None else plugin.deepspeed_config
 

@@ -98,7 +98,7 @@ def test_a_run_trains_the_same_whether_it_is_diagnosed_or_not(made: Made, tmp_pa
 
 
 def comparable(rows: Sequence[Measured]) -> list[Any]:
-    return [row._replace(value=pytest.approx(row.value, rel=1e-4, abs=1e-7, nan_ok=True)) for row in rows]
+    return [(*row[:6], pytest.approx(row.value, rel=1e-3, abs=1e-6, nan_ok=True), row.n) for row in rows]
 
 
 def test_a_killed_run_measures_no_step_twice(

@@ -20,6 +20,7 @@ from mtft.training.diagnosed_parameters import (
     refuse_coarse_weights,
     refuse_partitioned_gradients,
 )
+from mtft.training.diagnostic_cost import Passes, cost_line, passes_of
 from mtft.training.diagnostic_losses import evaluation_mode
 from mtft.training.diagnostic_settings import DiagnosticSettings
 from mtft.training.diagnostic_subset import TaskExamples, example_factors
@@ -54,7 +55,7 @@ def explicit(model: Any, task: TaskExamples, collator: Collator, which: str) -> 
     for number in range(len(task.rows)):
         alone = copy.deepcopy(model).eval()
         alone.zero_grad()
-        library_loss(alone, task, number, collator).backward()
+        library_loss(alone, task, number, collator).backward()  # type: ignore[no-untyped-call]
         weights = chosen_parameters(alone, which).values()
         found.append(
             torch.cat(
@@ -86,8 +87,8 @@ def test_gradients_of_tasks_against_explicit_ones(family: str, which: str) -> No
         assert float(found.norms[k]) == pytest.approx(np.linalg.norm(own.mean(axis=0)), rel=1e-3)
         # between-batch variance, times the batch's size, is the unbiased trace
         assert found.noise[k].trace == pytest.approx(2 * own.var(axis=0, ddof=1).sum(), rel=1e-3)
-    pair = np.mean([cosine(batches[0][n], batches[1][n]) for n in range(3)])
-    np.testing.assert_allclose(found.cosines, [[1, pair], [pair, 1]], atol=1e-4)
+    pair = float(np.mean([cosine(batches[0][n], batches[1][n]) for n in range(3)]))
+    np.testing.assert_allclose(found.cosines, [[1.0, pair], [pair, 1.0]], atol=1e-4)
     assert found.sizes == (6, 6)
 
 
@@ -275,7 +276,12 @@ def test_a_tasks_loss_is_the_one_that_trains(kind: str, exponent: float) -> None
     labels = torch.full((4, 6), -100)
     for row, count in enumerate(tokens):
         labels[row, :count] = 1
-    step = {"labels": labels, "row_weights": torch.ones(4), "tasks": ["one"] * 4, "shifted": False}
+    step: dict[str, Any] = {
+        "labels": labels,
+        "row_weights": torch.ones(4),
+        "tasks": ["one"] * 4,
+        "shifted": False,
+    }
     weigh_rows(
         [step], kind, processes=1, sum_over_processes=lambda x: x, gather_dicts=lambda c: [c],
         target_length_exponent=exponent,
@@ -331,3 +337,14 @@ def test_examples_are_shared_between_languages_and_repeat_nothing() -> None:
     assert len({(row.input_ids.tobytes(), row.target_ids.tobytes()) for row in several.rows}) == 7
     assert plus.numbers_of_batches(3) == [range(2), range(2, 4), range(4, 6)]
     assert plus.numbers_of_batches(100) == [range(n, n + 1) for n in range(7)]
+
+
+def test_the_cost_is_counted_in_passes() -> None:
+    """Ten examples, of which nine in batches: loss, conflict, and an ascent of two steps."""
+    wanted = ("train_loss", "conflict", "coherence", "sharpness")
+    one = passes_of(wanted, examples=10, in_batches=9, sharpness_steps=2, scored=99)
+    assert one == Passes(10 + 9 + 27, 9 + 27)
+    assert passes_of(("dev_metric",), examples=10, in_batches=9, sharpness_steps=2, scored=99) == Passes(99)
+    line = cost_line(Passes(30, 0), 4, 400, 2**20)
+    assert "4 measurements of 30 forward and 0 backward" in line
+    assert "10.0% of the training's own 400 forward" in line
