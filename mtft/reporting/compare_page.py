@@ -61,7 +61,7 @@ def compare_tables(content: Row) -> list[Table]:
         ),
         *("mean rank", "step time"),
     )
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (Cell(row["method"]), *_gain(row["over_single"]), *_gain(row["over_reference"]), *_rest(row))
         for row in content["methods"]
     ]

@@ -39,7 +39,7 @@ class Line:
         if row is None:
             return None
         tone = ("good" if row["gain"] > 0 else "bad") if row["real"] else ""
-        return cls(name, *(100 * row[key] for key in ("gain", "low", "high")), tone)
+        return cls(name, 100 * row["gain"], 100 * row["low"], 100 * row["high"], tone)
 
 
 def gain_plot(title: str, lines: Sequence[Line]) -> Html:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mtft.evaluation import EvaluationResults
 from mtft.evaluation.aggregate import Place, Resampling, template_cells
@@ -46,7 +47,7 @@ class Scores:
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     places: tuple[Place, ...]
-    less_is_better: FloatArray
+    less_is_better: npt.NDArray[np.bool_]
     values: FloatArray
     replicates: FloatArray
     n_items: int
@@ -193,7 +194,7 @@ def _parts(
         for method in methods:
             if method == baseline:
                 continue
-            found = compared(scores, method, baseline, lambda place, name=name: getattr(place, by) == name)
+            found = compared(scores, method, baseline, _where(by, name))
             if np.isfinite(found.difference):
                 means = {
                     who: float(scores.of(side)[0][:, of].mean())
@@ -202,6 +203,10 @@ def _parts(
                 rows.append({by: name, "method": method, **means, **(_row(found) or {})})
     _correct(rows)
     return rows
+
+
+def _where(by: str, name: str) -> Callable[[Place], bool]:
+    return lambda place: bool(getattr(place, by) == name)
 
 
 def _over_seeds(scores: Scores) -> FloatArray:
