@@ -197,3 +197,6 @@ def test_a_ranking_loses_whole_queries(tmp_path: Path, flagged: int) -> None:
     rows = contamination_rows(template_cells(samples), {("mood", "en"): examples[0].cell})
     assert rows[0]["n_any"] == 1
     assert rows[0]["models"][0]["n_clean"] == 1  # of two queries
+    everything = [replace(s, contamination="ngram") for s in samples]
+    (row,) = contamination_rows(template_cells(everything), {("mood", "en"): examples[0].cell})
+    assert (row["models"][0]["score_clean"], row["models"][0]["n_clean"]) == (None, 0)

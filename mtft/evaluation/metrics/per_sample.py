@@ -52,6 +52,8 @@ def _query_rows(
     relevance: FloatArray,
     margin: FloatArray,
 ) -> Rows:
+    if not len(groups):  # split would still make one part
+        return Rows(groups, groups, np.empty((0, 2)))
     order = np.argsort(groups, kind="stable")
     queries, starts = np.unique(groups[order], return_index=True)
     parts = np.split(order, starts[1:])
