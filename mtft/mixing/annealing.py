@@ -35,7 +35,7 @@ class Annealing:
     Raises:
         MixtureError: A value is out of range, or does not go with the shape.
 
-    Source: Wang et al. 2020, arXiv 2010.02523, section 3.3, for a temperature that rises linearly with training.
+    Source: Wang et al. 2020, arXiv 2010.02523, for a temperature that rises linearly with training.
     """
 
     shape: Shape = "linear"

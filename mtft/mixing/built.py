@@ -118,8 +118,8 @@ class BuiltMixture:
         units = tuple(map(UnitIndex, verdicts, lengths, rows, shortened))
         if self.spec.exemplars:
             bound = limits.max_input_tokens if measure is not None else None
-            work = Fitting(self.shards, units, chosen, self.spec.exemplars, self.spec.seed, bound)
-            fitted = with_exemplars(work, self.folder, num_proc, progress)
+            fitting = Fitting(self.shards, units, chosen, self.spec.exemplars, self.spec.seed, bound)
+            fitted = with_exemplars(fitting, self.folder, num_proc, progress)
             units = tuple(
                 replace(unit, lengths=whole, exemplars=exemplars)
                 for unit, (exemplars, whole) in zip(units, fitted, strict=True)

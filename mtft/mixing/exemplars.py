@@ -114,7 +114,8 @@ class UnitExemplars:
 
     def available(self, records: Sequence[int] | Records) -> npt.NDArray[np.int8]:
         """How many exemplars each record has, whether or not they fit, (n,) int8."""
-        return (self.chosen(records) != NOBODY).sum(axis=1).astype(np.int8)
+        counts: npt.NDArray[np.int8] = (self.chosen(records) != NOBODY).sum(axis=1).astype(np.int8)
+        return counts
 
     def _answered(self, record: int) -> str:
         return answered(self._inputs(record), self.shard.example(record).target)
@@ -125,7 +126,8 @@ class UnitExemplars:
 
     @cached_property
     def _key(self) -> np.uint64:
-        return np.uint64(stable_key("exemplars", self.seed, self.shard.summary.unit))
+        key: np.uint64 = np.uint64(stable_key("exemplars", self.seed, self.shard.summary.unit))
+        return key
 
     @cached_property
     def _templates(self) -> npt.NDArray[np.int16]:

@@ -107,7 +107,8 @@ def written_tags(words: Sequence[str], tags: Sequence[str], style: str = "spans"
 
 def style_of(target: str) -> TagStyle:
     """The style of a text that `written_tags` made; `spans` stands for both inline styles."""
-    return next((style for style in ("sentinel", "index") if _MARKS[style].match(target)), "spans")  # type: ignore[return-value]
+    marked: tuple[TagStyle, TagStyle] = ("sentinel", "index")
+    return next((style for style in marked if _MARKS[style].match(target)), "spans")
 
 
 def parse_tags(text: str, style: str) -> ParsedTags:
@@ -156,9 +157,8 @@ def aligned(parsed: ParsedTags, keys: Sequence[str], *, by_number: bool) -> TagR
 def _blocks(got: list[str], wanted: list[str]) -> list[tuple[int, int, int]]:
     if got == wanted:
         return [(0, 0, len(got))]
-    return [
-        tuple(block) for block in SequenceMatcher(None, got, wanted, autojunk=False).get_matching_blocks()
-    ]  # type: ignore[misc]
+    matcher = SequenceMatcher(None, got, wanted, autojunk=False)
+    return [(block.a, block.b, block.size) for block in matcher.get_matching_blocks()]
 
 
 def _parse_marked(text: str, mark: re.Pattern[str]) -> ParsedTags:

@@ -58,7 +58,7 @@ def form(scene: Scene, grammar: Grammar) -> dict[str, Any]:
     """A form of four labelled fields in a random order; the value of one of them, and its box."""
     draw = random.Random(f"mini_xp3 form {scene.number}")
     fact = draw.choice(scene.facts)
-    values = (fact.person, str(fact.number), fact.quality, fact.noun)
+    values: tuple[str | int, ...] = (fact.person, str(fact.number), fact.quality, fact.noun)
     fields = [(label, grammar.word(value)) for label, value in zip(LABELS, values, strict=True)]
     draw.shuffle(fields)
     asked, page = draw.randrange(len(fields)), _page(draw)

@@ -35,9 +35,10 @@ def ranking(scene: Scene, grammar: Grammar) -> Iterator[dict[str, Any]]:
 def _near(draw: random.Random, fact: Fact, scene: Scene) -> Iterator[Fact]:
     """The fact with another verb, and with another thing, each about somebody."""
     chosen = TOPICS[scene.topic]
-    for place, options in (("verb", chosen.verbs), ("noun", chosen.nouns)):
-        other = draw.choice([word for word in options if word != getattr(fact, place)])
-        yield fact._replace(**{place: other}, person=draw.randrange(len(NAMES)))
+    verb = draw.choice([word for word in chosen.verbs if word != fact.verb])
+    yield fact._replace(verb=verb, person=draw.randrange(len(NAMES)))
+    noun = draw.choice([word for word in chosen.nouns if word != fact.noun])
+    yield fact._replace(noun=noun, person=draw.randrange(len(NAMES)))
 
 
 def domain(scene: Scene, grammar: Grammar) -> Iterator[dict[str, Any]]:
