@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from mtft.errors import ConfigError
+from mtft.training.balancing.scalarizers import scalarizers
 from mtft.training.groups import GROUPINGS
 from mtft.training.guards import check_choice
 
 REDUCTIONS = ("sum", "mean")
+_OF_TORCHJD = ("uw", "imtl_l", "dwa", "random", "famo", "stch")
 # each method with the settings that decide what it does
 BALANCINGS: dict[str, tuple[str, ...]] = {
     "none": (),
@@ -93,6 +95,7 @@ class BalanceSettings:
 
         Raises:
             ConfigError: A name is unknown, a number out of range, or the normalisation balances by itself.
+            MissingExtraError: The method needs TorchJD.
         """
         check_choice("loss_balancing", self.loss_balancing, tuple(BALANCINGS))
         check_choice("balance_by", self.balance_by, GROUPINGS)
@@ -103,6 +106,8 @@ class BalanceSettings:
             if not holds:
                 raise ConfigError(f"`{name}` must be {rule}.", found=getattr(self, name))
         check_inner_normalization(loss_normalization)
+        if self.loss_balancing in _OF_TORCHJD:
+            scalarizers()
         if (self.loss_balancing == "doremi") == (self.balance_reference is None):
             raise ConfigError(
                 "`balance_reference` comes with `doremi`, and `doremi` with it.",
