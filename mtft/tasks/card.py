@@ -30,7 +30,7 @@ from mtft.tasks.transforms import TRANSFORMS
 FILE_NAME = "task.yaml"
 CLUSTERS = (
     "closed_book_qa", "code_misc", "coreference", "extractive_qa", "layout", "multiple_choice_qa",
-    "natural_language_inference", "paraphrase", "program_synthesis", "ranking", "sentence_completion",
+    "natural_language_inference", "paraphrase", "program_synthesis", "random_labels", "ranking", "sentence_completion",
     "sentiment", "simplification", "structure_to_text", "summarization", "tagging",
     "topic_classification", "translation", "word_sense",
 )  # fmt: skip

@@ -35,6 +35,7 @@ COMMANDS = [
     *(["mixture", name] for name in ("list", "describe", "build", "export")),
     *(["model", name] for name in ("merge", "export", "card")),
     *(["recipes", name] for name in ("list", "path")),
+    *(["trajectory", name] for name in ("gap", "report")),
     *(["eval", name] for name in ("run", "suites", "export-lm-eval", "rescore")),
     *([name] for name in ("predict", "probe", "report", "doctor")),
 ]

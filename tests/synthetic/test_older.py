@@ -45,7 +45,7 @@ def test_lexicons_and_rows_of_the_first_nine_tasks_are_what_they_were(micro: Wor
             for side in SIDES:
                 rows = list(micro.rows(task, code, side))
                 state.update(json.dumps(rows, sort_keys=True, ensure_ascii=False).encode())
-    assert TASKS[: len(FIRST)] == FIRST
+    assert tuple(task for task in TASKS if task in FIRST) == FIRST
     assert state.hexdigest()[:16] == ROWS
 
 

@@ -36,7 +36,7 @@ RUNS: dict[str, dict[str, Any]] = {
         "balanced_parameters": "last_block",
         "global_batch_size": 4,
     },
-    "by task": {"gradient_balancing": "pcgrad", "loss_normalization": "task", "peft": "lora"},
+    "by token": {"gradient_balancing": "pcgrad", "loss_normalization": "token", "peft": "lora"},
 }
 
 
