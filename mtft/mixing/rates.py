@@ -305,7 +305,7 @@ def bounded(share: Shares, most: Shares, horizon: int) -> Shares:
         raise MixtureError(
             "The maximum repetition must leave enough rows for the positions asked for.",
             found=f"{horizon} positions, at most {int(most[share > 0].sum())} allowed",
-            remedy="Raise `max_repetition`, or train for fewer steps.",
+            remedy="Raise `max_repetition`.",
         )
     limit, full = most / horizon, np.zeros(len(share), dtype=bool)
     result = share

@@ -25,7 +25,8 @@ def read_runs(
         multi: Likewise multitask.
 
     Raises:
-        RunError: There is none, one has no trajectory or no training loss, or two are the same.
+        RunError: There is none, one has no trajectory or no training loss, two are the same, or two of one side have the
+            same seed, so that what varies between them is not chance.
     """
     given = [*((path, "") for path in runs), *((p, "single") for p in single), *((p, "multi") for p in multi)]
     if not given:
@@ -34,7 +35,18 @@ def read_runs(
     for place in places:
         if places.count(place) > 1:
             raise RunError("A run must be named once.", found="twice", where=place)
-    return [_tracked(path, kind) for path, kind in given]
+    found = [_tracked(path, kind) for path, kind in given]
+    sides: dict[tuple[str, int], str] = {}
+    for run in found:
+        side = (run.kind, run.seed)
+        if side in sides:
+            raise RunError(
+                "Runs of one side must differ in their seed.",
+                found=f"seed {run.seed} of both {sides[side]} and {run.name}, which are {run.kind}-task",
+                remedy="Look at one mixture at a time.",
+            )
+        sides[side] = run.name
+    return found
 
 
 def _tracked(path: Path, kind: str) -> TrackedRun:

@@ -15,7 +15,7 @@ from mtft.errors import RunError
 TRAJECTORY_FILE = "trajectory.parquet"
 SCHEMA = pa.schema(
     [
-        ("step", pa.int32()), ("seed", pa.int32()), ("task", pa.string()), ("language", pa.string()),
+        ("step", pa.int32()), ("seed", pa.int64()), ("task", pa.string()), ("language", pa.string()),
         ("quantity", pa.string()), ("other", pa.string()), ("value", pa.float64()), ("n", pa.int32()),
     ]
 )  # fmt: skip

@@ -67,7 +67,7 @@ class Gap:
         mean: Mean over the points of multi - single.
         band: What `mean` must exceed in size to count: so many standard deviations over seeds of each side's mean
             over the points, added up.
-        seeds: Curves of each side.
+        seeds: Different seeds of each side.
     """
 
     low: float
@@ -131,7 +131,7 @@ def generalisation_gap(
     Only losses that every curve passed are compared: nothing is extrapolated.
 
     Args:
-        single: One curve per seed.
+        single: One curve per seed; a seed that comes twice is no second one.
         multi: Likewise.
         points: Losses to compare at.
         deviations: Standard deviations over seeds that make the band of each side; the gap counts where the bands do
@@ -141,7 +141,7 @@ def generalisation_gap(
         trajectories at comparable training loss; significant outside two standard deviations over seeds.
     """
     curves = [[curve.falling() for curve in side] for side in (single, multi)]
-    seeds = (len(single), len(multi))
+    seeds = (len({curve.seed for curve in single}), len({curve.seed for curve in multi}))
     every = [curve for side in curves for curve in side]
     low = max((curve.losses[-1] if len(curve.losses) else np.inf for curve in every), default=np.inf)
     high = min((curve.losses[0] if len(curve.losses) else -np.inf for curve in every), default=-np.inf)

@@ -192,10 +192,12 @@ class _Reader:
 
 
 def overlap(one: Region, other: Region) -> float:
-    """Intersection over union of the bounds of two regions, 0 to 1; 0 where both are without area.
+    """Intersection over union of the bounds of two regions, 0 to 1; 1 of equal ones, 0 of others without area.
 
     Source: Everingham et al. 2010, "The PASCAL Visual Object Classes (VOC) Challenge", IJCV 88, equation 3.
     """
+    if one.bounds == other.bounds:  # also a line's or a point's
+        return 1.0
     left, top, right, bottom = one.bounds
     left2, top2, right2, bottom2 = other.bounds
     width = max(min(right, right2) - max(left, left2), 0.0)

@@ -221,6 +221,6 @@ def tagged_text(words: Sequence[str], tags: Sequence[str] | None = None, style: 
 
 __all__ = [
     *("SENTINELS", "TAG_STYLES", "VERSION", "ParsedTags", "TagItem", "TagReading", "TagStyle", "aligned"),
-    *("bio_tags", "parse_tags", "read_tags", "spans_of", "style_of", "tagged_text", "written_tags"),
+    *("parse_tags", "read_tags", "spans_of", "style_of", "tagged_text", "written_tags"),
     "written_words",
 ]

@@ -134,7 +134,7 @@ def test_maximum_repetition_without_a_horizon_is_for_one_pass() -> None:
 
 
 def test_a_horizon_beyond_all_repetition_is_refused() -> None:
-    with pytest.raises(MixtureError, match=r"25 positions, at most 24 allowed.*fewer steps"):
+    with pytest.raises(MixtureError, match=r"25 positions, at most 24 allowed.*Raise `max_repetition`"):
         shares([unit(8), unit(16, "b")], Rates(max_repetition=1), horizon=25)
 
 

@@ -60,7 +60,7 @@ def test_order_and_scale_do_not_matter(most: list[float], part: float, scale: fl
 
 
 def test_too_few_rows_are_refused_as_every_bound_is() -> None:
-    with pytest.raises(MixtureError, match=r"187 positions, at most 186 allowed.*fewer steps"):
+    with pytest.raises(MixtureError, match=r"187 positions, at most 186 allowed.*Raise `max_repetition`"):
         unimax([6, 30, 150], 187)
 
 

@@ -132,6 +132,12 @@ def test_the_command(runs: list[Path], tmp_path: Path) -> None:
     assert (tmp_path / "out" / "trajectories.html").is_file()
 
 
+def test_a_seed_that_comes_twice_is_no_second_one(runs: list[Path], tmp_path: Path) -> None:
+    again = write_run(tmp_path / "again", ["en/helped"], 1, 0.0)
+    with pytest.raises(RunError, match=r"must differ in their seed.*seed 1 of both"):
+        read_runs([*runs, again])
+
+
 def test_the_papers_summary_numbers() -> None:
     values = np.array([3.0, np.nan, 1.0, 2.0])
     assert top_mean(values, 2) == 2.5

@@ -105,3 +105,9 @@ def test_one_size_tells_nothing_and_negative_signal_gives_no_scale() -> None:
     found = gradient_noise(10.0, 1.0, 1, 8)
     assert found.squared_norm < 0
     assert np.isnan(found.scale)
+
+
+def test_one_seed_twice_is_one_seed() -> None:
+    twice = [curve([3.0, 2.0, 1.0], [0.1, 0.2, 0.3], 1), curve([3.0, 2.0, 1.0], [0.1, 0.2, 0.3], 1)]
+    gap = generalisation_gap(twice, [curve([3.0, 1.0], [0.5, 0.6], seed) for seed in (1, 2)])
+    assert (gap.seeds, gap.verdict) == ((1, 2), ONE_SEED)

@@ -106,7 +106,8 @@ def test_overlap_is_intersection_over_union() -> None:
     assert overlap(box(0, 0, 2, 2), box(1, 1, 3, 3)) == pytest.approx(1 / 7)
     assert overlap(box(0, 0, 2, 2), box(0, 0, 2, 2)) == 1
     assert overlap(box(0, 0, 1, 1), box(2, 2, 3, 3)) == 0
-    assert overlap(box(0, 0, 0, 0), box(0, 0, 0, 0)) == 0
+    assert overlap(box(0, 0, 0, 5), box(0, 0, 0, 5)) == 1  # a line, found as it is
+    assert overlap(box(0, 0, 0, 5), box(0, 0, 0, 4)) == 0
     assert Region("", "quad", ((1, 5, 3, 4, 4, 8, 0, 7),)).bounds == (0, 4, 4, 8)
 
 
