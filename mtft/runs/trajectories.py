@@ -25,8 +25,8 @@ def read_runs(
         multi: Likewise multitask.
 
     Raises:
-        RunError: There is none, one has no trajectory or no training loss, two are the same, or two of one side have the
-            same seed, so that what varies between them is not chance.
+        RunError: There is none, one has no trajectory or no training loss, two are the same, or two of one side have
+            the same seed, so that what varies between them is not chance.
     """
     given = [*((path, "") for path in runs), *((p, "single") for p in single), *((p, "multi") for p in multi)]
     if not given:
