@@ -96,8 +96,9 @@ def balance_examples(
         found += [example for example in rendered if example is not None]
     have = {(example.task, example.language) for example in found}
     lacking = [number for number in own if _name(cells.train[number]) not in have]
-    reached = np.arange(trained) if subset is None else subset.places(np.arange(trained))
-    return BalanceExamples([*found, *_own_rows(mixture, cells, lacking, reached, per_cell)])
+    in_mixture = subset.places if subset else np.asarray
+    one_pass, reached = (in_mixture(np.arange(n)) for n in (len(subset or mixture), trained))
+    return BalanceExamples([*found, *_own_rows(mixture, cells, lacking, one_pass, reached, per_cell)])
 
 
 def _name(cell: MixtureTask) -> tuple[str, str]:
@@ -108,6 +109,7 @@ def _own_rows(
     mixture: Mixture,
     cells: MixtureCells,
     lacking: Sequence[int],
+    places: npt.NDArray[np.int64],
     reached: npt.NDArray[np.int64],
     per_cell: int,
 ) -> list[Example]:
@@ -117,12 +119,12 @@ def _own_rows(
         mixture: See `balance_examples`.
         cells: Its cells.
         lacking: The cells' numbers.
+        places: Positions of the mixture to choose from.
         reached: Positions of the mixture that train.
         per_cell: Most examples of each.
     """
     if not lacking:
         return []
-    places = np.arange(len(mixture))
     units, rows, _ = mixture.at(places)
     width = int(rows.max()) + 1
     reached_units, reached_rows, _ = mixture.at(reached)
