@@ -126,8 +126,8 @@ def _own_rows(
     if not lacking:
         return []
     units, rows, _ = mixture.at(places)
-    width = int(rows.max()) + 1
     reached_units, reached_rows, _ = mixture.at(reached)
+    width = int(max(rows.max(), reached_rows.max(initial=0))) + 1
     fresh = ~np.isin(units * width + rows, reached_units * width + reached_rows)
     found: list[Example] = []
     for number in lacking:
