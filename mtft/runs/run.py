@@ -48,9 +48,13 @@ class Run:
     Args:
         arguments: Data, model and evaluation.
         training: The trainer's settings; `output_dir` is the run's folder.
+
+    Raises:
+        ConfigError: See `check_balance_source`.
     """
 
     def __init__(self, arguments: RunArguments, training: MultitaskArguments) -> None:
+        check_balance_source(arguments, training)
         self.arguments = arguments
         self.training = training
         self.folder = RunFolder(Path(training.output_dir or "runs/run"))
@@ -58,7 +62,6 @@ class Run:
 
     def prepare_data(self) -> None:
         """Everything that the user gave, checked; the mixture rendered; the folder opened."""
-        check_balance_source(self.arguments, self.training)
         self.data: RunData = prepare_data(self.arguments, self.training)
         self.prepare_folder()
 

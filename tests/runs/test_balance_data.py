@@ -11,7 +11,7 @@ from mtft.errors import ConfigError
 from mtft.mixing import Mixture, MixtureSpec, build_mixture
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder
-from mtft.runs import Run, read_settings
+from mtft.runs import Run, StudyArguments, read_settings, study
 from mtft.runs.balance_data import balance_examples
 from mtft.runs.subset import TaskSubset
 from mtft.tasks import CardIndex, Problems, Sources
@@ -74,7 +74,11 @@ def test_a_subset_has_examples_of_its_own_tasks_that_it_does_not_reach(
     assert trainer.loss_balancer.groups.names == ("mini_xp3/lexicon",)
 
 
-def test_shuffled_targets_are_not_weighed_by_true_ones(flags: list[str]) -> None:
-    coba = [*flags, "--shuffled_labels", "true", "--loss_balancing", "coba"]
+def test_shuffled_targets_are_not_weighed_by_true_ones(flags: list[str], tmp_path: Path) -> None:
+    """Nor is a study begun, whose controls have such targets."""
+    coba = [*flags, "--loss_balancing", "coba"]
     with pytest.raises(ConfigError, match="CoBa validates on true targets"):
-        Run(*read_settings("xp3_mt5", coba)).prepare_data()
+        Run(*read_settings("xp3_mt5", [*coba, "--shuffled_labels", "true"]))
+    with pytest.raises(ConfigError, match="CoBa validates on true targets"):
+        study(StudyArguments(recipe="xp3_mt5", study_dir=str(tmp_path / "study")), coba)
+    assert not (tmp_path / "study").exists()
