@@ -17,7 +17,7 @@ from mtft.mixing import Mixture
 from mtft.modeling import has_own_forward, load_model
 from mtft.reporting import validation_curve, write_report
 from mtft.runs.arguments import RunArguments
-from mtft.runs.balance_data import BalanceExamples, balance_examples
+from mtft.runs.balance_data import BalanceExamples, balance_examples, check_balance_source
 from mtft.runs.controls import ShuffledTargets, bag_of_tokens
 from mtft.runs.data import RunData, prepare_data
 from mtft.runs.diagnostics import Diagnostics
@@ -48,9 +48,13 @@ class Run:
     Args:
         arguments: Data, model and evaluation.
         training: The trainer's settings; `output_dir` is the run's folder.
+
+    Raises:
+        ConfigError: See `check_balance_source`.
     """
 
     def __init__(self, arguments: RunArguments, training: MultitaskArguments) -> None:
+        check_balance_source(arguments, training)
         self.arguments = arguments
         self.training = training
         self.folder = RunFolder(Path(training.output_dir or "runs/run"))
@@ -126,6 +130,7 @@ class Run:
         set_seed(self.training.seed)
         loaded = load_model(self.base, self.arguments.revision, quantization=self.training.quantization)
         source = self._source()
+        balance_data = self._balance_data(source, own_forward=has_own_forward(loaded.model))
         wanted = self.training.resume_from_checkpoint or find_checkpoint(self.folder.path)
         validation = self._validation()
         if validation and (ended := validation.ended_at(wanted)):
@@ -137,7 +142,7 @@ class Run:
             source,
             self.encoder,
             identity=identity,
-            validation=self._balance_data(),
+            validation=balance_data,
         )
         if validation:
             validation.attach(trainer)
@@ -165,17 +170,22 @@ class Run:
             if main:
                 write_atomically(self.folder.training, json.dumps({**summary, "history": history}, indent=1))
 
-    def _balance_data(self) -> BalanceExamples | None:
+    def _balance_data(self, source: ExampleSource, *, own_forward: bool) -> BalanceExamples | None:
         """What loss balancing by validation losses measures, where it is asked for."""
         if self.training.loss_balancing != "coba":
             return None
+        subset, positions = None, self.positions
+        if isinstance(source, TaskSubset):
+            subset = source
+            positions = expected_examples(self.training, source, self.encoder, own_forward=own_forward)
         return balance_examples(
             self.mixture,
             self.data.built.cells,
             self.data.built.sources,
-            self.positions,
+            positions,
             per_cell=self.training.balance_examples,
             seed=self.data.built.spec.seed,
+            subset=subset,
         )
 
     def _source(self) -> ExampleSource:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mtft.evaluation import EvaluationResults, control_rows
 from mtft.reporting import write_report
+from mtft.runs.balance_data import check_balance_source
 from mtft.runs.controls import bag_of_tokens
 from mtft.runs.folder import on_main_first, write_atomically
 from mtft.runs.provenance import reproduction, vocabulary_overlap
@@ -54,7 +55,11 @@ def study(arguments: StudyArguments, flags: Sequence[str]) -> dict[str, Any]:
 
     Returns:
         The verdict that `study.json` holds.
+
+    Raises:
+        ConfigError: See `check_balance_source`.
     """
+    check_balance_source(*read_settings(arguments.recipe, [*flags, "--shuffled_labels", "true"]))
     place = Path(arguments.study_dir or f"runs/study-{arguments.recipe}")
     runs = [_trained(arguments.recipe, flags, place, seed) for seed in arguments.seeds]
     found = {"finetuned": [], "base": [], "shuffled": []}  # type: dict[str, list[EvaluationResults]]

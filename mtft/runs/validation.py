@@ -24,12 +24,12 @@ from mtft.runs.arguments import RunArguments
 from mtft.runs.scoring import score
 from mtft.runs.validation_data import ValidationData
 from mtft.runs.validation_record import ValidationRecord
-from mtft.training import MultitaskTrainer
+from mtft.training import STATE_FILES, MultitaskTrainer
 
 logger = logging.getLogger(__name__)
 
 # what a checkpoint has beyond a model that can be loaded
-_STATE_FILES = {"trainer_state.json", "manifest.json", "steps.json", "guard.json", "balance.json", "latest"}
+_STATE_FILES = {*STATE_FILES, "latest"}
 _STATE_KINDS = {".pt", ".pth", ".bin", ".py"}
 
 

@@ -1,7 +1,7 @@
 """Training: short pretraining on raw text, and multitask finetuning on a mixture."""
 
 from mtft.training.arguments import MultitaskArguments
-from mtft.training.checkpoints import find_checkpoint
+from mtft.training.checkpoints import STATE_FILES, find_checkpoint
 from mtft.training.diagnosing import Diagnoser, Finding
 from mtft.training.normalization import NORMALIZATIONS
 from mtft.training.pretraining import PretrainArguments, PretrainReport, pretrain
@@ -11,6 +11,7 @@ from mtft.training.trainer import MultitaskTrainer
 
 __all__ = [
     "NORMALIZATIONS",
+    "STATE_FILES",
     "Diagnoser",
     "ExampleSource",
     "Finding",

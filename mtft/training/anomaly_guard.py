@@ -52,6 +52,9 @@ class AnomalyGuard:
     The judgement costs one number per step from the device, in place of the library's own one per micro-batch
     (`logging_nan_inf_filter`, which hides such losses from the log).
 
+    Where groups are balanced, a step's loss is a weighted sum over the groups that it holds: it is then judged by
+    the weighted mean, since a sum is larger in every step that holds a rare group.
+
     Args:
         settings: When a loss is a spike, and what follows.
         folder: The run's, with its checkpoints.
@@ -80,12 +83,14 @@ class AnomalyGuard:
         assert loss is not None and row_losses is not None and row_counts is not None  # noqa: PT018
         self._pending.append(_Kept(loss.detach(), row_losses, row_counts, row_weights, positions))
 
-    def judge(self, step: int, grad_norm: Tensor | float | None) -> None:
+    def judge(self, step: int, grad_norm: Tensor | float | None, *, scale: float = 1.0) -> None:
         """Judge the step whose micro-batches were added.
 
         Args:
             step: Counted from 1.
             grad_norm: Over all processes, before clipping.
+            scale: What the step's loss is divided by before it is compared with other steps': the sum of its
+                groups' weights.
 
         Raises:
             RunError: The loss or the gradient is not finite, or the loss is a spike and spikes stop the run.
@@ -97,14 +102,14 @@ class AnomalyGuard:
             kind = "non-finite loss"
         elif norm is not None and not math.isfinite(norm) and not self._scales_loss():
             kind = "non-finite gradient"
-        elif self.detector.see(loss):
+        elif self.detector.see(loss / scale):
             kind = "" if self._was_spike else "spike"  # one that lasts is told once
             self._was_spike = True
         else:
             kind, self._was_spike = "", False
         if kind:
             shown, others = worst(self._rows(pending))
-            limit = limit if kind == "spike" else None
+            limit = limit * scale if kind == "spike" and limit is not None else None
             self._tell(Anomaly(kind, step, loss, norm, limit, shown, others))
 
     def state(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from mtft.training.groups import GROUPINGS
 from mtft.training.guards import check_choice
 
 REDUCTIONS = ("sum", "mean")
+_DRAWN = ("random",)
 _OF_TORCHJD = ("uw", "imtl_l", "dwa", "random", "famo", "stch")
 # each method with the settings that decide what it does
 BALANCINGS: dict[str, tuple[str, ...]] = {
@@ -88,7 +89,15 @@ class BalanceSettings:
         if self.loss_balancing == "none":
             return {}
         named = [f"{name}={getattr(self, name):g}" for name in BALANCINGS[self.loss_balancing]]
+        if self.loss_balancing in _DRAWN:
+            named.append(f"seed={getattr(self, 'seed', 0)}")
         return {"balance": ", ".join([self.loss_balancing, self.balance_by, self.loss_reduction, *named])}
+
+    @property
+    def unweighted_steps(self) -> int:
+        """Steps at the start in which the method has nothing yet to weigh by, and all weights are 1."""
+        steps = {"dwa": 2 * self.balance_window, "coba": self.balance_every * self.balance_warmup}
+        return steps.get(self.loss_balancing, 0)
 
     def check_balance(self, loss_normalization: str) -> None:
         """Refuse values that mean nothing.
@@ -100,6 +109,7 @@ class BalanceSettings:
         check_choice("loss_balancing", self.loss_balancing, tuple(BALANCINGS))
         check_choice("balance_by", self.balance_by, GROUPINGS)
         check_choice("loss_reduction", self.loss_reduction, REDUCTIONS)
+        self._check_reference()
         if self.loss_balancing == "none":
             return
         for name, holds, rule in self._rules():
@@ -108,6 +118,8 @@ class BalanceSettings:
         check_inner_normalization(loss_normalization)
         if self.loss_balancing in _OF_TORCHJD:
             scalarizers()
+
+    def _check_reference(self) -> None:
         if (self.loss_balancing == "doremi") == (self.balance_reference is None):
             raise ConfigError(
                 "`balance_reference` comes with `doremi`, and `doremi` with it.",

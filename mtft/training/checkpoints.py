@@ -14,6 +14,12 @@ from mtft.errors import RunError
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+STEPS_FILE = "steps.json"
+GUARD_FILE = "guard.json"
+BALANCE_FILE = "balance.json"
+GRADIENTS_FILE = "gradient_balancing.json"
+# what a checkpoint has beside a model that can be loaded, but for the states of optimiser and generators
+STATE_FILES = (MANIFEST, STEPS_FILE, GUARD_FILE, BALANCE_FILE, GRADIENTS_FILE, "trainer_state.json")
 _SCHEMA = 1
 _NAMED = 5  # differences that a message names
 

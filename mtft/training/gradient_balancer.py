@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from mtft.errors import ConfigError
+from mtft.errors import ConfigError, RunError
 from mtft.training.chosen_parameters import choose_parameters
 from mtft.training.gradient_log import GradientLog
 from mtft.training.gradient_methods import gradient_method, seeded
@@ -81,6 +81,11 @@ class GradientBalancer:
         )
         return torch.ones(())
 
+    @property
+    def scale(self) -> float:
+        """The groups of the step, 1 where there is none: its loss is a sum over so many."""
+        return float(max(len(self._present), 1))
+
     def step(self, number: int, batches: Sequence[Batch], backward: Callable[[Batch], Tensor]) -> Tensor:
         """This process's share of the step's loss, its gradient left in the parameters.
 
@@ -118,6 +123,13 @@ class GradientBalancer:
         Raises:
             RunError: It is of other groups.
         """
+        found, own = list(state.get("groups", ())), list(self.groups.names)
+        if found != own:
+            raise RunError(
+                "Gradient balancing is resumed with the groups that it began with.",
+                found=f"{', '.join(own)} now, {', '.join(map(str, found)) or 'none'} in the checkpoint",
+                remedy="Restore the mixture, or start a new run in another output folder.",
+            )
         self.method.restore(state.get("method", {}))
 
     def _started(self, count: int) -> GradientRows:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtft.errors import MissingExtraError
+from mtft.errors import ConfigError, MissingExtraError, nearest
 from mtft.training.grad_norm import GradNorm
 from mtft.training.gradient_settings import GradientSettings, constant_weights
 from mtft.training.gradient_step import GradientMethod, GradientStep, restored
@@ -22,6 +22,7 @@ def gradient_method(settings: GradientSettings, names: Sequence[str]) -> Gradien
     """The method that the settings name, for groups of these names.
 
     Raises:
+        ConfigError: A constant weight is of no group.
         MissingExtraError: TorchJD, or a solver that the method needs, is not installed.
     """
     name, count = settings.gradient_balancing, len(names)
@@ -105,10 +106,18 @@ class FromGramian(GradientMethod):
 
 
 class Constant(GradientMethod):
-    """Weights that stay as they were given."""
+    """Weights that stay as they were given.
+
+    Raises:
+        ConfigError: A weight is of no group.
+    """
 
     def __init__(self, settings: GradientSettings, names: Sequence[str]) -> None:
         given = constant_weights(settings.gradient_weights)
+        for name in given.keys() - set(names):
+            raise ConfigError(
+                "`gradient_weights` must be of groups that train.", found=name, remedy=nearest(name, names)
+            )
         self._weights = torch.tensor([given.get(name, 1.0) for name in names], dtype=torch.float64)
 
     def weights(self, step: GradientStep) -> Tensor:

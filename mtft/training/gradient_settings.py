@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ GRADIENT_METHODS = (
     *("upgrad", "dualproj", "config", "graddrop", "gradnorm", "tension"),
 )
 UPDATE_NORMS = ("sum", "mean", "none")
+_DRAWN = ("random", "pcgrad", "gradvac", "graddrop")
 # they step inside the backward pass, when the groups' gradients are not all there
 _FUSED_OPTIMISERS = ("lomo", "adalomo")
 # name: lowest and highest value that means something
@@ -78,6 +80,8 @@ class GradientSettings:
         if not self.balances_gradients:
             return {}
         knobs = [f"{name}={getattr(self, name):g}" for name in _RANGES]
+        if self.gradient_balancing in _DRAWN:
+            knobs.append(f"seed={getattr(self, 'seed', 0)}")
         parts = [self.gradient_balancing, self.balanced_parameters, self.update_norm, self.gradient_weights]
         return {"gradient_balancing": ", ".join([getattr(self, "balance_by", "task"), *parts, *knobs])}
 
@@ -86,10 +90,16 @@ class GradientSettings:
 
         Raises:
             ConfigError: A value is unknown or out of range; or DeepSpeed, FSDP, an optimiser inside the backward
-                pass, loss balancing or DGR are on as well; or the normalisation balances by itself.
+                pass, loss balancing, its reduction or DGR are on as well; or the normalisation balances by itself.
         """
         check_choice("gradient_balancing", self.gradient_balancing, GRADIENT_METHODS)
         check_choice("update_norm", self.update_norm, UPDATE_NORMS)
+        if self.gradient_weights and self.gradient_balancing != "constant":
+            raise ConfigError(
+                "`gradient_weights` are those of `gradient_balancing` constant.",
+                found=f"`{self.gradient_weights}` and `{self.gradient_balancing}`",
+                remedy="Give --gradient_balancing constant, or leave them out.",
+            )
         if not self.balances_gradients:
             return
         for name, (low, high) in _RANGES.items():
@@ -110,7 +120,7 @@ def constant_weights(given: str) -> dict[str, float]:
     Example: `"nli=0.5, qa=2"` is `{"nli": 0.5, "qa": 2.0}`.
 
     Raises:
-        ConfigError: A part is not a name, an equals sign and a number that is not negative.
+        ConfigError: A part is not a name, an equals sign and a finite number that is not negative.
     """
     weights: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in given.split(","))):
@@ -119,7 +129,7 @@ def constant_weights(given: str) -> dict[str, float]:
             weights[name.strip()] = float(value)
         except ValueError:
             name = ""
-        if not name or not weights[name.strip()] >= 0:
+        if not name or not 0 <= weights[name.strip()] < math.inf:
             raise ConfigError("`gradient_weights` must be names with weights, `nli=0.5,qa=2`.", found=part)
     return weights
 
@@ -157,13 +167,19 @@ def _refuse_partitions(settings: Any) -> None:
 
 
 def _refuse_companions(settings: Any) -> None:
-    """Refuse a second weighting of the same groups, and a penalty that belongs to none of them."""
+    """Refuse a second weighting of the same groups, a divisor of losses, and a penalty that belongs to no group."""
     loss_balancing = getattr(settings, "loss_balancing", "none")
     if loss_balancing != "none":
         raise ConfigError(
             "Losses or gradients of the groups are balanced, not both.",
             found=f"`loss_balancing: {loss_balancing}` and `gradient_balancing: {settings.gradient_balancing}`",
             remedy="Set one of them to `none`.",
+        )
+    if getattr(settings, "loss_reduction", "sum") != "sum":
+        raise ConfigError(
+            "`loss_reduction` divides the losses of --loss_balancing.",
+            found=f"`{settings.loss_reduction}` and `gradient_balancing: {settings.gradient_balancing}`",
+            remedy="Give --update_norm mean or --gradient_balancing mean in its place.",
         )
     if getattr(settings, "dgr_weight", 0.0):
         raise ConfigError(

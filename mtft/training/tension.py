@@ -26,7 +26,7 @@ class Tension(GradientMethod):
         d' = d + sum_i t_i (g_i - d) / |g_i - d|,   t_i = max(0, alpha / (1 + exp(e - e x_i)) + 1 - alpha)
 
     and for each i in turn with g_i . d' < 0, d' is moved along g_i until it is perpendicular to it. All of these lie
-    between the gradients, so they are computed as weights, on the Gramian. Eleven steps of a group come before
+    between the gradients, so they are computed as weights, on the Gramian. Ten steps of a group come before
     its first tension. Unlike all other methods, the direction depends on the loss's unit.
 
     Args:

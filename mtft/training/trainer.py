@@ -23,7 +23,16 @@ from mtft.training.anomaly_guard import AnomalyGuard
 from mtft.training.arguments import MultitaskArguments
 from mtft.training.balanced_trainer import BalancedTrainer, as_items, loss_scale, micro_batches
 from mtft.training.balancing.balancer import balancer_of
-from mtft.training.checkpoints import DamagedError, check_manifest, find_checkpoints, write_manifest
+from mtft.training.checkpoints import (
+    BALANCE_FILE,
+    GRADIENTS_FILE,
+    GUARD_FILE,
+    STEPS_FILE,
+    DamagedError,
+    check_manifest,
+    find_checkpoints,
+    write_manifest,
+)
 from mtft.training.dgr import DummyRegularizer
 from mtft.training.exhaustion import bytes_of_checkpoint, disk_error, disk_told, memory_told, missing_bytes
 from mtft.training.flops import computing_dtype, matrix_rate, model_cost
@@ -46,10 +55,6 @@ from mtft.training.steps import PackSteps, plan_steps
 logger = logging.getLogger(__name__)
 
 ARGUMENTS_FILE = "training_arguments.json"
-STEPS_FILE = "steps.json"
-GUARD_FILE = "guard.json"
-BALANCE_FILE = "balance.json"
-GRADIENTS_FILE = "gradient_balancing.json"
 
 
 class MultitaskTrainer(BalancedTrainer):
@@ -57,7 +62,7 @@ class MultitaskTrainer(BalancedTrainer):
 
     The examples of every optimiser step follow from the mixture, its lengths and the packing alone; batch size per
     device, accumulation and number of processes only decide who computes them, and change neither loss nor
-    gradient beyond rounding.
+    gradient beyond rounding, but for DGR's penalty, which is a micro-batch's own.
     Accelerate, DeepSpeed, FSDP, trackers, progress bar and optimiser are the library's.
 
     Args:
@@ -243,7 +248,8 @@ class MultitaskTrainer(BalancedTrainer):
     def _get_grad_norm(self, model: nn.Module, grad_norm: Any = None) -> Any:
         """The gradient's norm over all processes; the step is judged by it here, before the weights change."""
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
-        self.guard.judge(self.state.global_step + 1, norm)
+        balancer = self.loss_balancer or self.gradient_balancer
+        self.guard.judge(self.state.global_step + 1, norm, scale=balancer.scale if balancer else 1.0)
         return norm
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

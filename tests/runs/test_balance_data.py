@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtft.errors import ConfigError
 from mtft.mixing import Mixture, MixtureSpec, build_mixture
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder
+from mtft.runs import Run, StudyArguments, read_settings, study
 from mtft.runs.balance_data import balance_examples
+from mtft.runs.subset import TaskSubset
 from mtft.tasks import CardIndex, Problems, Sources
+from mtft.training import MultitaskArguments, MultitaskTrainer
 from mtft.training.groups import groups_of
 from tests.training.additions import toy_model
 
@@ -45,3 +49,36 @@ def test_every_cell_has_examples_that_do_not_train_where_there_are_any(
     lexicon = {e.inputs for e in found[8].found if e.task == "mini_xp3/lexicon"}
     assert lexicon.isdisjoint(e.inputs for e in mixture.examples(np.arange(8)))
     assert lexicon
+
+
+def test_a_subset_has_examples_of_its_own_tasks_that_it_does_not_reach(
+    pocket: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first rows of a task stand far beyond as many positions of the mixture."""
+    spec = MixtureSpec.load(str(pocket / "pocket.yaml"))
+    cells = spec.resolve(CardIndex.load([builtin_folder("prompts")]), TemplateCollection.builtin())
+    built = build_mixture(spec, cells, Sources(), tmp_path)
+    model, encoder = toy_model("mt5")
+    mixture = Mixture(built, built.index(encoder.measure))
+    subset = TaskSubset(mixture, ["mini_xp3/lexicon"])
+    trained = len(subset) - 12
+    held = balance_examples(mixture, cells, Sources(), trained, per_cell=2, seed=spec.seed, subset=subset)
+    assert {(e.task, e.language) for e in held.found} == set(subset.groups("task"))
+    reached = {(e.language, e.row_id) for e in subset.examples(np.arange(trained))}
+    assert not caplog.text
+    assert reached.isdisjoint((e.language, e.row_id) for e in held.found)
+    settings = MultitaskArguments(
+        output_dir=str(tmp_path / "run"), max_steps=2, loss_balancing="coba", report_to="none", use_cpu=True
+    )
+    trainer = MultitaskTrainer(model, settings, subset, encoder, validation=held)
+    assert trainer.loss_balancer.groups.names == ("mini_xp3/lexicon",)
+
+
+def test_shuffled_targets_are_not_weighed_by_true_ones(flags: list[str], tmp_path: Path) -> None:
+    """Nor is a study begun, whose controls have such targets."""
+    coba = [*flags, "--loss_balancing", "coba"]
+    with pytest.raises(ConfigError, match="CoBa validates on true targets"):
+        Run(*read_settings("xp3_mt5", [*coba, "--shuffled_labels", "true"]))
+    with pytest.raises(ConfigError, match="CoBa validates on true targets"):
+        study(StudyArguments(recipe="xp3_mt5", study_dir=str(tmp_path / "study")), coba)
+    assert not (tmp_path / "study").exists()

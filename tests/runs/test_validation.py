@@ -294,6 +294,10 @@ def test_only_the_model_is_copied_from_a_checkpoint(tmp_path: Path) -> None:
         "rng_state_0.pth",
         "trainer_state.json",
         "manifest.json",
+        "steps.json",
+        "guard.json",
+        "balance.json",
+        "gradient_balancing.json",
         "latest",
         "zero_to_fp32.py",
     }

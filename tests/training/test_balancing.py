@@ -304,11 +304,69 @@ def test_references_come_from_a_run(balanced: MakeTrainer, make_trainer: MakeTra
         ({"loss_balancing": "doremi"}, "comes with `doremi`"),
         ({"loss_balancing": "sum", "balance_by": "dataset"}, "task, language, cluster"),
         ({"loss_reduction": "max"}, "sum, mean"),
+        ({"balance_reference": "losses.json"}, "comes with `doremi`"),
     ],
 )
 def test_what_means_nothing_is_refused(settings: dict[str, Any], told: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=told):
         MultitaskArguments(output_dir=str(tmp_path), **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "idle"),
+    [
+        ({"loss_balancing": "dwa", "balance_window": 2}, 4),
+        ({"loss_balancing": "coba", "balance_every": 2, "balance_warmup": 3}, 6),
+    ],
+)
+def test_a_training_that_ends_before_the_first_weights_is_warned_of(
+    settings: dict[str, Any], idle: int, make_trainer: MakeTrainer, caplog: pytest.LogCaptureFixture
+) -> None:
+    trainer = make_trainer("bloom", Grouped(), max_steps=idle + 1, **settings)
+    assert not caplog.text
+    trainer.train()
+    lines = _weights(trainer)
+    assert {value for line in lines[:idle] for name, value in line.items() if "weight" in name} == {1.0}
+    assert {value for name, value in lines[idle].items() if "weight" in name} != {1.0}
+    make_trainer("bloom", Grouped(), max_steps=idle, **settings)
+    assert f"for its first {idle} steps, and the training has {idle}: shorten --balance_" in caplog.text
+
+
+def test_weights_that_are_drawn_belong_to_their_seed(tmp_path: Path) -> None:
+    def identity(seed: int, method: str) -> dict[str, str]:
+        args = MultitaskArguments(output_dir=str(tmp_path), seed=seed, loss_balancing=method)
+        return args.balance_identity
+
+    assert identity(1, "random") != identity(2, "random")
+    assert identity(1, "sum") == identity(2, "sum")
+
+
+class _Rare(Additions):
+    """One task, but for every 25th step of four rows, which holds two more."""
+
+    def examples(self, positions: Any) -> list[Any]:
+        return [
+            each._replace(task=TASKS[int(p) % 3] if int(p) // 4 % 25 == 24 else TASKS[0])
+            for p, each in zip(positions, super().examples(positions), strict=True)
+        ]
+
+    def groups(self, by: str) -> dict[tuple[str, str], str]:
+        return Grouped().groups(by)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"loss_balancing": "sum"}, {"gradient_balancing": "sum"}], ids=["losses", "gradients"]
+)
+def test_a_rare_task_makes_no_spike(settings: dict[str, str], make_trainer: MakeTrainer) -> None:
+    """The sum over three tasks is larger than over one; their mean is not."""
+    trainer = make_trainer(
+        "bloom", _Rare(), max_steps=26, learning_rate=1e-4, per_device_train_batch_size=4, **settings
+    )
+    trainer.train()
+    losses = [loss for (loss,) in logged(trainer, "loss")]
+    assert losses[24] > 2 * losses[23]
+    assert not (Path(trainer.args.output_dir) / "anomalies.jsonl").exists()
+    assert max(trainer.guard.detector.losses) < 2 * losses[23]
 
 
 def test_what_cannot_be_balanced_is_refused(

@@ -34,9 +34,19 @@ def test_two_processes_weigh_as_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["zero2", "zero3"])
+@pytest.mark.parametrize("stage", ["zero1", "zero2", "zero3"])
 def test_zero_weighs_as_one_process(tmp_path: Path, stage: str) -> None:
     config = builtin_folder("recipes") / "deepspeed" / f"{stage}.json"
     command = [*TORCHRUN, SCRIPT, tmp_path, "--deepspeed", config, "--methods", "famo,coba"]
     launched(command, extensions=tmp_path / "extensions")
     _check(tmp_path, ("famo", "coba"), 1e-2)
+
+
+@pytest.mark.slow
+def test_fsdp_weighs_as_one_process(tmp_path: Path) -> None:
+    """BLOOM in FSDP2: FAMO's forward after the update, and CoBa's validation."""
+    output = tmp_path / "differences.json"
+    launched([*TORCHRUN, Path(__file__).with_name("balanced_fsdp.py"), output])
+    found = json.loads(output.read_text())
+    assert set(found) == {"famo", "coba"}
+    assert max(found.values()) < 5e-3, found

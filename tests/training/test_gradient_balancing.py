@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mtft.errors import ConfigError
+from mtft.errors import ConfigError, RunError
 from mtft.training import MultitaskTrainer
 from mtft.training.chosen_parameters import choose_parameters, last_block
 from mtft.training.gradient_balancer import GradientBalancer
@@ -304,6 +304,13 @@ def _stepped(balancer: GradientBalancer, rows: list[list[float]]) -> list[float]
     balancer.step(0, batches, backward)
     assert weight.grad is not None
     return [float(value) for value in weight.grad.flatten()]
+
+
+def test_a_state_of_other_groups_is_refused() -> None:
+    balancer = _balancer("sum", "gradnorm")
+    balancer.restore(balancer.state())
+    with pytest.raises(RunError, match=r"the groups that it began with.*a, b, c now, a, b, d in"):
+        balancer.restore({**balancer.state(), "groups": ["a", "b", "d"]})
 
 
 def test_updates_that_are_rounding_alone_are_not_blown_up() -> None:

@@ -99,6 +99,8 @@ def test_worked_values() -> None:
     assert mgda.tolist() == pytest.approx([60 / 100, 40 / 100])
     given = weights_of(method("constant", gradient_weights="b=0.5, a = 3"), rows)
     assert given.tolist() == [3.0, 0.5]
+    with pytest.raises(ConfigError, match=r"of groups that train.*summ.*Did you mean: sum\?"):
+        gradient_method(GradientSettings("constant", gradient_weights="summ=2"), ["plus", "sum"])
 
 
 def test_the_equations_that_define_them_hold() -> None:
@@ -259,8 +261,12 @@ def test_nothing_is_missed_without_torchjd(monkeypatch: pytest.MonkeyPatch) -> N
         ({"gradient_balancing": "pcgard"}, "pcgrad"),
         ({"update_norm": "max"}, "must be one of sum, mean, none"),
         ({"cagrad_c": -1.0}, "`cagrad_c` must lie between"),
-        ({"gradient_weights": "nli"}, "names with weights"),
-        ({"gradient_weights": "nli=-1"}, "names with weights"),
+        ({"gradient_balancing": "constant", "gradient_weights": "nli"}, "names with weights"),
+        ({"gradient_balancing": "constant", "gradient_weights": "nli=-1"}, "names with weights"),
+        ({"gradient_balancing": "constant", "gradient_weights": "nli=inf"}, "names with weights"),
+        ({"gradient_weights": "nli=1"}, "those of `gradient_balancing` constant"),
+        ({"gradient_balancing": "none", "gradient_weights": "nli=1"}, "those of `gradient_balancing`"),
+        ({"loss_reduction": "mean"}, "--update_norm mean or --gradient_balancing mean"),
         ({"balanced_parameters": "lora_("}, "regular expression"),
         ({"deepspeed": "ds_zero2.json"}, "DeepSpeed"),
         ({"fsdp": "full_shard"}, "FSDP"),
@@ -294,3 +300,13 @@ def test_every_setting_is_part_of_what_a_resumed_run_shares() -> None:
     for name, value in {"cagrad_c": 0.1, "update_norm": "none", "balanced_parameters": "x"}.items():
         found.add(str(GradientSettings(**{"gradient_balancing": "cagrad", name: value}).gradient_identity))
     assert len(found) == 4
+
+
+@pytest.mark.parametrize("name", ["random", "pcgrad", "gradvac", "graddrop", "mgda"])
+def test_what_is_drawn_belongs_to_its_seed(name: str) -> None:
+    found = set()
+    for seed in (1, 2):
+        settings = GradientSettings(gradient_balancing=name)
+        vars(settings)["seed"] = seed
+        found.add(settings.gradient_identity["gradient_balancing"])
+    assert len(found) == (1 if name == "mgda" else 2)

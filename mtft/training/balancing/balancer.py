@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from mtft.training.step_data import ExampleSource
 
 if TYPE_CHECKING:
     from mtft.training.arguments import MultitaskArguments
+
+logger = logging.getLogger(__name__)
 
 WEIGHTS_FILE = "balance_weights.json"
 
@@ -58,6 +61,9 @@ class Balancer(TrainerCallback):  # type: ignore[misc]
         own_forward: See `weighted_target_loss`.
         sum_up: Adds numbers up over processes.
         prepare: Brings a batch to the device.
+
+    Attributes:
+        scale: Of the latest step: the sum of w_g / C over the groups that it holds, 1 where there is none.
 
     Raises:
         ConfigError: The source does not know its groups; references or validation examples are missing.
@@ -92,9 +98,11 @@ class Balancer(TrainerCallback):  # type: ignore[misc]
             self._validation_name = validation.fingerprint
         count = len(self.groups.names)
         self.step, self.record, self.sums = 0, WeightRecord(self.groups.names), StepSums(count)
+        self.scale = 1.0
         self._weights = self._present = torch.ones(count, dtype=torch.float64)
         self._pending: list[_MicroBatch] = []
         self._model: nn.Module | None = None
+        _tell_idleness(args)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -122,6 +130,7 @@ class Balancer(TrainerCallback):  # type: ignore[misc]
         denominators = torch.tensor(self.sum_up(amounts.tolist()), dtype=torch.float64)
         self._present, self._weights = denominators > 0, self.method.weights(self.step)
         divisor = max(int(self._present.sum()), 1) if self.args.loss_reduction == "mean" else 1
+        self.scale = float(self._weights[self._present].sum()) / divisor or 1.0
         factors = self._weights * self.args.world_size / divisor
         for batch, found in zip(batches, numbers, strict=True):
             shares = group_shares(batch, kind, found, denominators, exponent)
@@ -196,6 +205,19 @@ class Balancer(TrainerCallback):  # type: ignore[misc]
         folder.mkdir(parents=True, exist_ok=True)
         (folder / WEIGHTS_FILE).write_text(
             json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8"
+        )
+
+
+def _tell_idleness(args: MultitaskArguments) -> None:
+    """Warn of a training that ends before the method's first weights."""
+    idle = args.unweighted_steps
+    if idle and 0 < args.max_steps <= idle:
+        logger.warning(
+            "`%s` weighs all groups alike for its first %d steps, and the training has %d: shorten %s.",
+            args.loss_balancing,
+            idle,
+            args.max_steps,
+            "--balance_window" if args.loss_balancing == "dwa" else "--balance_warmup or --balance_every",
         )
 
 
