@@ -20,8 +20,8 @@ RULE = (
     "or more. Mean rank: over cells, 1 is best. Step time: medians, on whatever else the machine was doing."
 )
 SAME = (
-    "Single-task models begin with the same weights, make as many steps, and meet in every step exactly the examples of "
-    "their task that the multitask runs meet there, none in a step without one: what differs is the other tasks."
+    "Single-task models begin with the same weights, make as many steps, and meet in every step exactly the examples "
+    "of their task that the multitask runs meet there, none in a step without one: what differs is the other tasks."
 )
 
 

@@ -208,11 +208,11 @@ def plan_steps(
             "Packing is for BLOOM and mT5: this model trains unpacked, %d rows per step instead of packs.",
             per_step,
         )
+    if (uneven := uneven_plan(args, source)) is not None:
+        return RowSteps(uneven, encoder), args.max_steps
     total = _total_rows(args, source)
     steps: RowSteps | PackSteps
-    if (uneven := uneven_plan(args, source)) is not None:
-        steps = RowSteps(uneven, encoder)
-    elif args.packing and own_forward:
+    if args.packing and own_forward:
         steps = PackSteps(PackPlan(_windows(args, source, encoder, total), per_step), encoder)
     else:
         if total is None:
@@ -260,7 +260,7 @@ def uneven_plan(args: MultitaskArguments, source: Any) -> UnevenPlan | None:
     }
     if others := [name for name, there in given.items() if there]:
         raise ConfigError(
-            "Where a run takes from each step of a mixture what its tasks have there, nothing else can decide its steps.",
+            "Where a run takes from each step of a mixture its tasks' rows, nothing else can decide its steps.",
             found=", ".join(others),
             remedy="Give --max_steps and --per_device_train_batch_size.",
         )
