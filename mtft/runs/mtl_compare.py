@@ -176,16 +176,18 @@ class Comparison:
         return run
 
     def _single_tasks(self, start: Run) -> list[str]:
-        """The tasks that are trained alone: such as train, and are scored."""
+        """The tasks that are trained alone: such as have rows in the steps, and are scored."""
         scored = {example.cell.task for example in start.data.examples}
-        trained = sorted({cell.task.name for cell in start.mixture.built.cells.train} & scored)
+        names = [cell.task.name for cell in start.mixture.built.cells.train]
+        units, _, _ = start.mixture.at(np.arange(start.training.max_steps * rows_per_step(start.training)))
+        trained = sorted({names[unit] for unit in np.unique(units)} & scored)
         given = self.arguments.single_tasks
         if given in (["all"], ["none"]):
             return trained if given == ["all"] else []
         for name in given:
             if name not in trained:
                 raise ConfigError(
-                    "A single task must train and be scored.", found=name, remedy=nearest(name, trained)
+                    "A single task must have rows in the steps, and be scored.", found=name, remedy=nearest(name, trained)
                 )
         return sorted(set(given))
 
