@@ -187,7 +187,9 @@ class Comparison:
         for name in given:
             if name not in trained:
                 raise ConfigError(
-                    "A single task must have rows in the steps, and be scored.", found=name, remedy=nearest(name, trained)
+                    "A single task must have rows in the steps, and be scored.",
+                    found=name,
+                    remedy=nearest(name, trained),
                 )
         return sorted(set(given))
 
