@@ -9,7 +9,7 @@ from mtft.encoding.pack_plan import PackPlan
 from mtft.encoding.pack_windows import OVER_CAPACITY, WINDOW, LengthSource, PackWindow, PackWindows, in_words
 from mtft.encoding.packed_collator import PackedCollator, segment_target_tokens
 from mtft.encoding.packing import Capacities, lower_bound, pack, sizes_of
-from mtft.encoding.step_plan import EMPTY, Positions, StepPlan, accumulation_for
+from mtft.encoding.step_plan import EMPTY, Positions, StepPlan, UnevenPlan, accumulation_for
 from mtft.encoding.tokenizers import minimum_vocabulary, train_tokenizer
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "StepPlan",
     "TokenLengths",
     "TokenLimits",
+    "UnevenPlan",
     "accumulation_for",
     "encoder_for",
     "filling",

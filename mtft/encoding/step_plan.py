@@ -44,6 +44,16 @@ class StepPlan:
         """Optimiser steps in all, or None without an end."""
         return None if self.total_rows is None else -(-self.total_rows // self.rows_per_step)
 
+    @property
+    def identity(self) -> str:
+        """What a resumed run must share."""
+        return str(self.rows_per_step)
+
+    def rows(self, steps: int) -> int:
+        """Rows of the first `steps` steps."""
+        rows = steps * self.rows_per_step
+        return rows if self.total_rows is None else min(rows, self.total_rows)
+
     def positions(self, step: int) -> Positions:
         """The positions of one step, (rows,) int64; fewer than `rows_per_step` in a short last step."""
         first = step * self.rows_per_step
@@ -78,6 +88,51 @@ class StepPlan:
         dealt[: len(positions)] = positions
         shared: Positions = dealt.reshape(micro_batch, accumulation, processes).transpose(1, 2, 0)
         return shared
+
+
+class UnevenPlan(StepPlan):
+    """Steps of so many rows each, none where a step has none; all slots of such a step are empty.
+
+    Example: `UnevenPlan(np.array([0, 2, 2, 3]), "the task's")` has the steps [0, 1], [] and [2].
+
+    Args:
+        starts: (steps + 1,) int64, ascending from 0: the position that each step begins with, and the end.
+        identity: What the starts follow from, whatever their number.
+
+    Attributes:
+        rows_per_step: The most of any step.
+
+    Raises:
+        ConfigError: No step has a row.
+    """
+
+    def __init__(self, starts: Positions, identity: str) -> None:
+        super().__init__(int(np.diff(starts).max(initial=0)), int(starts[-1]))
+        object.__setattr__(self, "_starts", starts)
+        object.__setattr__(self, "_identity", identity)
+
+    _starts: Positions
+    _identity: str
+
+    @property
+    def identity(self) -> str:
+        """As given."""
+        return self._identity
+
+    @property
+    def steps(self) -> int:
+        """Steps in all, those without a row included."""
+        return len(self._starts) - 1
+
+    def rows(self, steps: int) -> int:
+        """Rows of the first `steps` steps."""
+        return int(self._starts[min(steps, self.steps)])
+
+    def positions(self, step: int) -> Positions:
+        """The positions of one step, (rows,) int64, perhaps none."""
+        if step >= self.steps:
+            return np.empty(0, dtype=np.int64)
+        return np.arange(self._starts[step], self._starts[step + 1], dtype=np.int64)
 
 
 def accumulation_for(rows_per_step: int, *, processes: int, micro_batch: int) -> int:

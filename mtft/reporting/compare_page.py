@@ -20,8 +20,8 @@ RULE = (
     "or more. Mean rank: over cells, 1 is best. Step time: medians, on whatever else the machine was doing."
 )
 SAME = (
-    "Single-task models begin with the same weights, make as many steps, and meet in every step the examples of their "
-    "task that the multitask runs meet there: what differs is the other tasks, not the training of this one."
+    "Single-task models begin with the same weights, make as many steps, and meet in every step exactly the examples "
+    "of their task that the multitask runs meet there, none in a step without one: what differs is the other tasks."
 )
 
 
@@ -41,7 +41,13 @@ def compare_page(content: Row) -> str:
         section(
             "Verdict", el("ul", *(el("li", text) for text in said["methods"])), lead=el("b", said["overall"])
         ),
-        section("Methods", _means(content), table_element(methods), el("p", RULE, class_="note")),
+        section(
+            "Methods",
+            _means(content),
+            table_element(methods),
+            *(el("p", text) for text in left_out(content)),
+            el("p", RULE, class_="note"),
+        ),
         section(
             f"Tasks, against {baseline}", _plot(content["tasks"], "task"), table_element(tasks), lead=lead
         ),
@@ -77,15 +83,21 @@ def _rest(row: Row) -> tuple[Cell, Cell]:
     return _number(row["mean_rank"]), Cell(f"{ratio:.2f}×", ratio) if ratio else Cell(NOTHING)
 
 
-def _number(value: float | None) -> Cell:
-    return Cell(NOTHING) if value is None else Cell(f"{value:.2f}", value)
+def _number(value: float | None, digits: int = 2) -> Cell:
+    return Cell(NOTHING) if value is None else Cell(f"{value:.{digits}f}", value)
+
+
+def _limits(row: Row) -> str:
+    """The interval in words; nothing where it is not known."""
+    known = row["low"] is not None and row["high"] is not None
+    return f"{row['low']:+.1%} to {row['high']:+.1%}" if known else ""
 
 
 def _gain(row: Row | None) -> tuple[Cell, Cell, Cell]:
     if row is None:
         return Cell(NOTHING), Cell(NOTHING), Cell(NOTHING)
     tone = ("good" if row["gain"] > 0 else "bad") if row["real"] else ""
-    interval = f"{row['low']:+.1%} to {row['high']:+.1%}"
+    interval = _limits(row) or NOTHING
     return (
         Cell(f"{row['gain']:+.1%}", row["gain"], tone),
         Cell(interval),
@@ -98,8 +110,8 @@ def _parts(content: Row, by: str, name: str) -> Table:
         (
             Cell(row[by]),
             Cell(row["method"]),
-            Cell(f"{row['score']:.3f}", row["score"]),
-            Cell(f"{row['baseline_score']:.3f}", row["baseline_score"]),
+            _number(row["score"], 3),
+            _number(row["baseline_score"], 3),
             *_gain(row),
         )
         for row in content[name]
@@ -107,6 +119,22 @@ def _parts(content: Row, by: str, name: str) -> Table:
     columns = (by, "method", "score", content["baseline"], "gain", "95 %", "real")
     note = "Of several metrics a language's score is their mean." if by == "language" else ""
     return plain_table(name, name.capitalize(), columns, rows, note)
+
+
+def left_out(content: Row) -> list[str]:
+    """Which tasks are in no mean gain, in sentences; methods of the same tasks share one."""
+    said = []
+    for key, against in (("over_single", "single-task models"), ("over_reference", content["reference"])):
+        methods: dict[tuple[str, ...], list[str]] = {}
+        for row in content["methods"]:
+            if tasks := tuple(row["left_out"].get(key, ())):
+                methods.setdefault(tasks, []).append(row["method"])
+        said += [
+            f"Not in the gains of {', '.join(names)} over {against}, since in some seed a score is missing or the "
+            f"baseline's is 0: {', '.join(tasks)}."
+            for tasks, names in methods.items()
+        ]
+    return said
 
 
 def _means(content: Row) -> Html | None:
@@ -170,4 +198,4 @@ def _sentence(row: Row, reference: str) -> str:
 
 def _words(row: Row) -> str:
     said = "real" if row["real"] else "not told apart"
-    return f"{row['gain']:+.1%} ({row['low']:+.1%} to {row['high']:+.1%}, {said})"
+    return f"{row['gain']:+.1%} ({_limits(row) or 'limits not known'}, {said})"

@@ -22,8 +22,8 @@ class Line:
     Attributes:
         name: The method.
         value: The gain.
-        low: Lower limit.
-        high: Upper limit.
+        low: Lower limit; nan where it is not known.
+        high: Upper limit, likewise.
         tone: `good` or `bad` where the gain is real.
     """
 
@@ -39,7 +39,8 @@ class Line:
         if row is None:
             return None
         tone = ("good" if row["gain"] > 0 else "bad") if row["real"] else ""
-        return cls(name, 100 * row["gain"], 100 * row["low"], 100 * row["high"], tone)
+        low, high = (math.nan if row[key] is None else 100 * row[key] for key in ("low", "high"))
+        return cls(name, 100 * row["gain"], low, high, tone)
 
 
 def gain_plot(title: str, lines: Sequence[Line]) -> Html:
@@ -62,13 +63,16 @@ def gain_plot(title: str, lines: Sequence[Line]) -> Html:
 
 
 def _drawn(axis: Axis, line: Line, y: float) -> Html:
-    left, right = (axis.x(max(axis.low, min(axis.high, v))) for v in (line.low, line.high))
+    known = math.isfinite(line.low) and math.isfinite(line.high)
+    left, right = (
+        axis.x(max(axis.low, min(axis.high, v if known else line.value))) for v in (line.low, line.high)
+    )
     at = axis.x(max(axis.low, min(axis.high, line.value)))
     colour = COLOURS[line.tone]
     return join(
         [
             el("text", line.name, x=LABEL - 8, y=y + 4, text_anchor="end", font_size="11", fill="currentColor"),
-            el("line", x1=left, x2=right, y1=y, y2=y, stroke=colour, stroke_width="2"),
+            el("line", x1=left, x2=right, y1=y, y2=y, stroke=colour, stroke_width="2") if known else None,
             el("circle", cx=at, cy=y, r="4", fill=colour, data_value=exact(line.value)),
             el(
                 "text", f"{line.value:+.1f}", x=WIDTH - RIGHT + 42, y=y + 4,

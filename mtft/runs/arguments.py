@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mtft.errors import ConfigError
+
 
 @dataclass
 class RunArguments:
@@ -38,6 +40,13 @@ class RunArguments:
         default_factory=list,
         metadata={
             "help": "Train on these of the mixture's tasks alone, in the mixture's order: for single-task baselines."
+        },
+    )
+    mixture_rows_per_step: int | None = field(
+        default=None,
+        metadata={
+            "help": "With --only_tasks: step k takes what the k-th so many rows of the whole mixture hold of these "
+            "tasks, perhaps none; default: every step is filled."
         },
     )
     templates: list[str] = field(
@@ -151,6 +160,27 @@ class RunArguments:
             "help": "Score a classifier over shared tokens, trained on the seen languages, as a control."
         },
     )
+
+    def __post_init__(self) -> None:
+        self.check_source()
+
+    def check_source(self) -> None:
+        """Refuse what would train on something else than it says.
+
+        Raises:
+            ConfigError: Single tasks with shuffled labels, or a mixture's rows per step without single tasks.
+        """
+        if self.only_tasks and self.shuffled_labels:
+            raise ConfigError(
+                "Shuffled labels are a control of the whole mixture.",
+                found=f"--shuffled_labels with --only_tasks {' '.join(self.only_tasks)}",
+                remedy="Give one of them; for a control on some tasks, a mixture of these tasks.",
+            )
+        if self.mixture_rows_per_step is not None and not self.only_tasks:
+            raise ConfigError(
+                "`--mixture_rows_per_step` says which rows a run of some of the mixture's tasks takes.",
+                found=f"{self.mixture_rows_per_step} without --only_tasks",
+            )
 
 
 @dataclass

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +16,11 @@ from mtft.evaluation.aggregate import Place, Resampling, template_cells
 from mtft.evaluation.averages import primary_metric
 from mtft.evaluation.sample_columns import SampleRows
 from mtft.evaluation.summaries import SummaryCell, summarise
+from mtft.runs.methods import SINGLE
 from mtft.statistics import (
     FloatArray,
     SeededDifference,
+    gainful,
     holm,
     mean_rank,
     mean_relative_gain,
@@ -24,8 +28,8 @@ from mtft.statistics import (
     seeded_difference,
 )
 
-SINGLE = "single-task"
 LEVEL = 0.05
+LEAST_KNOWN = 0.5  # of the resamples
 _BETWEEN = "\x1f"
 Runs = Mapping[tuple[str, int], Sequence[EvaluationResults]]
 
@@ -41,7 +45,7 @@ class Scores:
         less_is_better: (K,) whether it is a rate of errors.
         values: (M, S, K) medians over templates; nan where a method has no score.
         replicates: (M, S, K, B) the same in each resample of item groups, one draw for all.
-        n_items: Item groups in all.
+        items: (K) the item groups of each cell, as numbers.
     """
 
     methods: tuple[str, ...]
@@ -50,7 +54,12 @@ class Scores:
     less_is_better: npt.NDArray[np.bool_]
     values: FloatArray
     replicates: FloatArray
-    n_items: int
+    items: tuple[frozenset[int], ...]
+
+    @property
+    def n_items(self) -> int:
+        """Item groups in all."""
+        return len(frozenset[int]().union(*self.items))
 
     def of(self, method: str) -> tuple[FloatArray, FloatArray]:
         """(S, K) values and (S, K, B) replicates of a method."""
@@ -83,10 +92,10 @@ def scores_of(runs: Runs, methods: Sequence[str], seeds: Sequence[int]) -> Score
     ]
     cell_of = {(c.task, c.config): c for each in runs.values() for results in each for c in results.cells}
     samples = SampleRows.joined(parts)
-    groups = samples.distinct("item_group")
+    resampling = Resampling(samples.distinct("item_group"))
     summaries = [
         summary
-        for summary in summarise(template_cells(samples), Resampling(groups))
+        for summary in summarise(template_cells(samples), resampling)
         if summary.place.metric == primary_metric(cell_of[summary.place.task, summary.place.config])
     ]
     places = sorted({summary.place for summary in summaries})
@@ -99,8 +108,13 @@ def scores_of(runs: Runs, methods: Sequence[str], seeds: Sequence[int]) -> Score
         np.array([less[place] for place in places], dtype=bool),
         values,
         table,
-        len(groups),
+        tuple(_items(summaries, place) for place in places),
     )
+
+
+def _items(summaries: Sequence[SummaryCell], place: Place) -> frozenset[int]:
+    """The item groups that any model answered in a cell."""
+    return frozenset[int]().union(*(s.groups.tolist() for s in summaries if s.place == place))
 
 
 def _named(results: EvaluationResults, name: str) -> SampleRows:
@@ -120,29 +134,54 @@ def _tables(
     return values, table
 
 
+class Compared(NamedTuple):
+    """A method beside a baseline.
+
+    Attributes:
+        gain: The mean over tasks of the relative gain, over seeds.
+        left_out: Tasks without a gain, because in some seed a score is missing or the baseline's is 0.
+        n_items: Item groups of the cells that count.
+    """
+
+    gain: SeededDifference
+    left_out: tuple[str, ...]
+    n_items: int
+
+
 def compared(
     scores: Scores, method: str, baseline: str, chosen: Callable[[Place], bool] = lambda place: True
-) -> SeededDifference:
+) -> Compared:
     """A method's mean relative gain over a baseline, in the cells that are chosen.
 
-    Cells of one task count together as much as those of another: their scores are averaged first.
+    Cells of one task count together as much as those of another: their scores are averaged first. Which tasks count
+    is decided once, by the scores of all seeds; resamples in which one of them has no gain are left out, and where
+    these are the most, the error is not known.
     """
-    at = np.array([n for n, place in enumerate(scores.places) if chosen(place)], dtype=np.int64)
-    tasks = [(scores.places[n].task, scores.places[n].metric) for n in at]
+    cells: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for n, place in enumerate(scores.places):
+        if chosen(place):
+            cells[place.task, place.metric].append(n)
     (ours, our_table), (theirs, their_table) = scores.of(method), scores.of(baseline)
-    names = sorted(set(tasks))
-    less = np.array([scores.less_is_better[at[tasks.index(name)]] for name in names])
+    names = sorted(cells)
+    columns = [cells[name] for name in names]
+    kept = gainful(_by_task(ours, columns), _by_task(theirs, columns)) if columns else np.empty(0, dtype=bool)
+    left_out = tuple(sorted({name[0] for name, known in zip(names, kept, strict=True) if not known}))
+    columns = [of for of, known in zip(columns, kept, strict=True) if known]
+    if not columns:
+        return Compared(seeded_difference([], np.nan, 0), left_out, 0)
+    less = np.array([scores.less_is_better[of[0]] for of in columns])
+    n_items = len(frozenset[int]().union(*(scores.items[n] for of in columns for n in of)))
+    by_seed = mean_relative_gain(_by_task(ours, columns), _by_task(theirs, columns), less)
+    over_items = mean_relative_gain(_by_task(our_table, columns), _by_task(their_table, columns), less)
+    resampled = over_items.mean(axis=0)
+    known = np.isfinite(resampled).mean() >= LEAST_KNOWN
+    error = replicate_error(float(by_seed.mean()), resampled, n_items) if known else np.nan
+    return Compared(seeded_difference(by_seed, error, n_items), left_out, n_items)
 
-    def gain(a: FloatArray, b: FloatArray) -> FloatArray:
-        columns = [[at[n] for n, task in enumerate(tasks) if task == name] for name in names]
-        both = [np.stack([side[:, of].mean(axis=1) for of in columns], axis=-1) for side in (a, b)]
-        return mean_relative_gain(both[0], both[1], less)
 
-    by_seed = gain(ours, theirs)
-    over_items = gain(our_table, their_table).mean(axis=0)
-    known = by_seed[np.isfinite(by_seed)]
-    error = replicate_error(float(known.mean()) if len(known) else np.nan, over_items, scores.n_items)
-    return seeded_difference(by_seed, error, scores.n_items)
+def _by_task(values: FloatArray, columns: Sequence[Sequence[int]]) -> FloatArray:
+    """(S, T), or (S, B, T): the means over each task's cells of (S, K) values or (S, K, B) replicates."""
+    return np.stack([values[:, list(of)].mean(axis=1) for of in columns], axis=-1)
 
 
 def comparison_rows(scores: Scores, reference: str, step_seconds: Mapping[str, float]) -> dict[str, Any]:
@@ -171,6 +210,11 @@ def comparison_rows(scores: Scores, reference: str, step_seconds: Mapping[str, f
             "step_ratio": _ratio(step_seconds, method, reference),
             "over_single": _row(over_single.get(method)),
             "over_reference": _row(over_reference.get(method)),
+            "left_out": {
+                key: list(of[method].left_out)
+                for key, of in (("over_single", over_single), ("over_reference", over_reference))
+                if method in of
+            },
         }
         for method in rivals
     ]
@@ -195,12 +239,12 @@ def _parts(
             if method == baseline:
                 continue
             found = compared(scores, method, baseline, _where(by, name))
-            if np.isfinite(found.difference):
+            if (row := _row(found)) is not None:
                 means = {
                     who: float(scores.of(side)[0][:, of].mean())
                     for who, side in (("score", method), ("baseline_score", baseline))
                 }
-                rows.append({by: name, "method": method, **means, **(_row(found) or {})})
+                rows.append({by: name, "method": method, **means, **row, "left_out": list(found.left_out)})
     _correct(rows)
     return rows
 
@@ -218,18 +262,29 @@ def _ratio(seconds: Mapping[str, float], method: str, reference: str) -> float |
     return seconds[method] / seconds[reference] if seconds.get(method) and seconds.get(reference) else None
 
 
-def _row(found: SeededDifference | None) -> dict[str, Any] | None:
-    if found is None or not np.isfinite(found.difference):
+def _row(found: Compared | None) -> dict[str, Any] | None:
+    if found is None or not np.isfinite(found.gain.difference):
         return None
+    gain = found.gain
     return {
-        "gain": found.difference,
-        "low": found.low,
-        "high": found.high,
-        "p_value": found.p_value,
-        "item_error": found.item_error,
-        "seed_error": found.seed_error,
-        "n_seeds": found.n_seeds,
+        "gain": gain.difference,
+        "low": gain.low,
+        "high": gain.high,
+        "p_value": gain.p_value,
+        "item_error": gain.item_error,
+        "seed_error": gain.seed_error,
+        "n_seeds": gain.n_seeds,
+        "items": found.n_items,
     }
+
+
+def finite(content: Any) -> Any:
+    """The same plain data with null for numbers that are none, since JSON knows neither NaN nor infinity."""
+    if isinstance(content, Mapping):
+        return {name: finite(value) for name, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def _correct(rows: Sequence[dict[str, Any]]) -> None:

@@ -62,6 +62,9 @@ _FLAGS = {
         "task": "--loss_normalization task",
     },
 }
+SINGLE = "single-task"
+# names that have a folder in a comparison, or stand for something in its report
+RESERVED = frozenset({"start", "checked", SINGLE})
 METHODS: dict[str, Method] = {
     name: Method(name, tuple(flags.split()), kind)
     for kind, of in _FLAGS.items()
@@ -70,7 +73,7 @@ METHODS: dict[str, Method] = {
 
 
 def read_methods(given: Sequence[str], known_flags: Set[str]) -> list[Method]:
-    """The methods of these names; `NAME=FLAGS` is one of the user's own.
+    """The methods of these names; `NAME=FLAGS` is one of the user's own, whose name also names its folder.
 
     Example: `["sum", "hot=--loss_balancing sum --learning_rate 3e-3"]`.
 
@@ -79,7 +82,7 @@ def read_methods(given: Sequence[str], known_flags: Set[str]) -> list[Method]:
         known_flags: Names of the flags that a recipe takes, without hyphens.
 
     Raises:
-        ConfigError: A name is unknown or given twice, or a method's flag is none.
+        ConfigError: A name is unknown, given twice or taken, or a method's flag is none.
     """
     methods = [_read(text) for text in given]
     names = [method.name for method in methods]
@@ -101,6 +104,12 @@ def _read(text: str) -> Method:
     if own:
         if not name or not name.replace("_", "").replace("-", "").isalnum():
             raise ConfigError("A method's name must be a word, since a folder has it.", found=f"`{name}`")
+        if name in METHODS or name in RESERVED or name.startswith(f"{SINGLE}-"):
+            raise ConfigError(
+                "A method of one's own must have a name of its own.",
+                found=f"`{name}`, which is {'another method' if name in METHODS else 'a folder of a comparison'}",
+                remedy=f"Call it `my-{name}`.",
+            )
         return Method(name, tuple(shlex.split(flags)), "own")
     if name not in METHODS:
         raise ConfigError("A method must be known.", found=f"`{name}`", remedy=nearest(name, METHODS))

@@ -12,14 +12,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mtft.encoding import accumulation_for
 from mtft.errors import ConfigError, nearest
 from mtft.evaluation import EvaluationResults
 from mtft.reporting.compare_page import compare_page, compare_tables, verdicts
 from mtft.reporting.csv_files import table_csv
 from mtft.runs.arguments import RunArguments
-from mtft.runs.comparison_scores import SINGLE, comparison_rows, scores_of
+from mtft.runs.comparison_checks import check_budget, check_method, rows_per_step
+from mtft.runs.comparison_scores import comparison_rows, finite, scores_of
 from mtft.runs.folder import on_main_first, write_atomically
-from mtft.runs.methods import read_methods
+from mtft.runs.methods import SINGLE, read_methods
 from mtft.runs.models import is_built_in
 from mtft.runs.run import Run
 from mtft.runs.settings import StrictParser, read_settings
@@ -64,8 +68,8 @@ def read_comparison(argv: Sequence[str] | None = None) -> tuple[CompareArguments
 def compare_methods(arguments: CompareArguments, flags: Sequence[str]) -> dict[str, Any]:
     """Every method's and every single task's run under every seed, put together into one report.
 
-    All runs of a seed begin with the same weights, see the same examples in the same order, and make the same
-    number of steps. A single-task run has of every step only its task's examples. Runs that are complete already
+    All runs of a seed begin with the same weights, see the same examples in the same steps, and make the same
+    number of steps. A single-task run has of every step its task's examples alone. Runs that are complete already
     are not done again.
 
     Args:
@@ -84,7 +88,9 @@ def compare_methods(arguments: CompareArguments, flags: Sequence[str]) -> dict[s
     content = comparison.content()
     with on_main_first() as main:
         if main:
-            write_atomically(comparison.place / "compare.json", json.dumps(content, indent=1))
+            write_atomically(
+                comparison.place / "compare.json", json.dumps(content, indent=1, allow_nan=False)
+            )
             write_atomically(comparison.place / "report.html", compare_page(content))
             for table in compare_tables(content):
                 write_atomically(comparison.place / "csv" / f"{table.name}.csv", table_csv(table))
@@ -99,7 +105,7 @@ class Comparison:
         flags: Further flags of the recipe.
 
     Raises:
-        ConfigError: A method is unknown or its settings are refused, or there is no seed.
+        ConfigError: A method is unknown, a setting is refused (see `comparison_checks`), or there is no seed.
     """
 
     def __init__(self, arguments: CompareArguments, flags: Sequence[str]) -> None:
@@ -110,8 +116,10 @@ class Comparison:
         self.methods = read_methods(arguments.methods, known)
         given, _ = read_settings(RECIPE, flags)
         self.place = Path(arguments.compare_dir or f"runs/{RECIPE}-{Path(given.mixture).stem}")
+        shared = self._settings((), 1, "checked")
+        check_budget(shared, single_tasks=arguments.single_tasks)
         for method in self.methods:
-            self._settings(method.flags, 1, "checked")
+            check_method(method.name, self._settings(method.flags, 1, "checked"), shared)
         self.first: Run | None = None
         self.results: dict[tuple[str, int], list[EvaluationResults]] = {}
         self.seconds: dict[str, list[float]] = {}
@@ -119,8 +127,9 @@ class Comparison:
     def train(self, seed: int) -> None:
         """What is missing of a seed: its base model, single-task runs, and every method."""
         start = self._start(seed)
-        for task in self._single_tasks(start):
-            self._scored(self._finished(start, seed, SINGLE, (), task), SINGLE, seed)
+        singles = {task: single_flags(start, task) for task in self._single_tasks(start)}
+        for task, flags in singles.items():
+            self._scored(self._finished(start, seed, SINGLE, flags, task), SINGLE, seed)
         for method in self.methods:
             self._scored(self._finished(start, seed, method.name, method.flags, None), method.name, seed)
 
@@ -134,16 +143,18 @@ class Comparison:
         found = comparison_rows(scores, reference, seconds)
         assert self.first is not None  # trained before
         settings = self.first.training
-        content = {
-            "mixture": self.first.data.built.spec.name,
-            "reference": reference,
-            "seeds": list(self.arguments.seeds),
-            "steps": settings.max_steps,
-            "rows_per_step": settings.per_device_train_batch_size,
-            "items": scores.n_items,
-            "flags": {method.name: " ".join(method.flags) for method in self.methods},
-            **found,
-        }
+        content = finite(
+            {
+                "mixture": self.first.data.built.spec.name,
+                "reference": reference,
+                "seeds": list(self.arguments.seeds),
+                "steps": settings.max_steps,
+                "rows_per_step": rows_per_step(settings),
+                "items": scores.n_items,
+                "flags": {method.name: " ".join(method.flags) for method in self.methods},
+                **found,
+            }
+        )
         return {**content, "verdicts": verdicts(content)}
 
     def _settings(
@@ -165,16 +176,20 @@ class Comparison:
         return run
 
     def _single_tasks(self, start: Run) -> list[str]:
-        """The tasks that are trained alone: such as train, and are scored."""
+        """The tasks that are trained alone: such as have rows in the steps, and are scored."""
         scored = {example.cell.task for example in start.data.examples}
-        trained = sorted({cell.task.name for cell in start.mixture.built.cells.train} & scored)
+        names = [cell.task.name for cell in start.mixture.built.cells.train]
+        units, _, _ = start.mixture.at(np.arange(start.training.max_steps * rows_per_step(start.training)))
+        trained = sorted({names[unit] for unit in np.unique(units)} & scored)
         given = self.arguments.single_tasks
         if given in (["all"], ["none"]):
             return trained if given == ["all"] else []
         for name in given:
             if name not in trained:
                 raise ConfigError(
-                    "A single task must train and be scored.", found=name, remedy=nearest(name, trained)
+                    "A single task must have rows in the steps, and be scored.",
+                    found=name,
+                    remedy=nearest(name, trained),
                 )
         return sorted(set(given))
 
@@ -186,12 +201,7 @@ class Comparison:
             run.arguments.protocol = run.arguments.protocol or "trained"
         run.arguments.model, run.data = str(start.base), start.data
         if task is not None:
-            run.arguments.only_tasks = [task]
             run.data = replace(start.data, examples=[e for e in start.data.examples if e.cell.task == task])
-            share = TaskSubset(start.mixture, [task]).share
-            run.training.per_device_train_batch_size = max(
-                1, round(share * run.training.per_device_train_batch_size)
-            )
         run.prepare_folder()
         with redirect_stdout(io.StringIO()):  # the mixture was told once
             run.prepare_model()
@@ -203,14 +213,36 @@ class Comparison:
         """Take up a finished run's results and its step times."""
         found = EvaluationResults.load(run.folder.eval / "finetuned", prompts=False)
         self.results.setdefault((name, seed), []).append(found)
+        if name == SINGLE:
+            return  # its steps are of no size that could be told from a rate of rows
         history = json.loads(run.folder.training.read_text(encoding="utf-8"))["history"]
         self.seconds.setdefault(name, []).extend(step_seconds(history, rows_per_step(run.training)))
 
 
-def rows_per_step(training: MultitaskArguments) -> int:
-    """Rows of an optimiser step over all processes."""
-    own: int = training.per_device_train_batch_size * training.gradient_accumulation_steps
-    return own * int(training.world_size)
+def single_flags(start: Run, task: str) -> tuple[str, ...]:
+    """The flags of a run that takes from every step of the mixture its task's rows, with no more slots than these need.
+
+    Example: of 32 rows a step, of which 1 to 3 are of the task, it has a batch of 3.
+
+    Args:
+        start: Of the same settings, with its mixture.
+        task: Its name.
+
+    Raises:
+        ConfigError: No step has a row of the task.
+    """
+    training, rows = start.training, rows_per_step(start.training)
+    most = int(np.diff(TaskSubset(start.mixture, [task], rows).step_starts(training.max_steps)).max())
+    processes = int(training.world_size)
+    parts = accumulation_for(most, processes=processes, micro_batch=training.per_device_train_batch_size)
+    batch = accumulation_for(most, processes=processes * parts, micro_batch=1)
+    flags = {
+        "only_tasks": task,
+        "mixture_rows_per_step": rows,
+        "per_device_train_batch_size": batch,
+        "gradient_accumulation_steps": parts,
+    }
+    return tuple(word for name, value in flags.items() for word in (f"--{name}", str(value)))
 
 
 def step_seconds(history: Sequence[Mapping[str, float]], rows: int) -> list[float]:

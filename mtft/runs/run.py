@@ -62,11 +62,18 @@ class Run:
 
     def prepare_data(self) -> None:
         """Everything that the user gave, checked; the mixture rendered; the folder opened."""
+        self.arguments.check_source()
         self.data: RunData = prepare_data(self.arguments, self.training)
         self.prepare_folder()
 
     def prepare_folder(self) -> None:
-        """The output folder, made or found fit to go on in."""
+        """The output folder, made or found fit to go on in.
+
+        Raises:
+            ConfigError: The settings contradict each other.
+            RunError: Another run stands there.
+        """
+        self.arguments.check_source()
         settings = resolved_settings(self.training, self.arguments)
         self.folder.open(settings, overwrite=self.arguments.overwrite)
 
@@ -193,7 +200,9 @@ class Run:
         if self.arguments.shuffled_labels:
             return ShuffledTargets(self.mixture, self.training.seed, self.encoder.measure)
         only = self.arguments.only_tasks
-        return TaskSubset(self.mixture, only) if only else self.mixture
+        if not only:
+            return self.mixture
+        return TaskSubset(self.mixture, only, self.arguments.mixture_rows_per_step)
 
     def _validation(self) -> Validation | None:
         """The validation that the run asks for, if any."""

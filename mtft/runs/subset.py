@@ -19,15 +19,16 @@ _AT_ONCE = 8192
 class TaskSubset:
     """A mixture without its other tasks: position n is the n-th of the mixture that holds one of these tasks.
 
-    So a single-task run meets the same examples of its task, in the same order, as a run on the whole mixture;
-    with `share` times as many examples per step it meets them in the same steps, up to the two rows by which
-    the mixture's order may stray from its rates.
+    So a run on some tasks meets the same examples of them, in the same order, as a run on the whole mixture. With
+    `rows_per_step` it meets them in the same steps: step k holds what positions k R to (k + 1) R of the mixture,
+    R = `rows_per_step`, have of these tasks, which may be nothing.
 
     Example: a mixture that begins with `nli qa nli topic qa` begins as `nli nli topic` without `qa`.
 
     Args:
         mixture: The mixture.
         tasks: Names of the tasks to keep.
+        rows_per_step: Of the whole mixture's steps; None leaves it to the settings how many rows make a step.
 
     Attributes:
         share: Of the mixture's positions that are kept.
@@ -36,7 +37,7 @@ class TaskSubset:
         ConfigError: The mixture does not train on a task of that name.
     """
 
-    def __init__(self, mixture: Mixture, tasks: Sequence[str]) -> None:
+    def __init__(self, mixture: Mixture, tasks: Sequence[str], rows_per_step: int | None = None) -> None:
         trained = [cell.task.name for cell in mixture.built.cells.train]
         for name in tasks:
             if name not in trained:
@@ -50,6 +51,9 @@ class TaskSubset:
         self.share = float(mixture.shares[self._units].sum() / mixture.shares.sum())
         if not self.share > 0:
             raise ConfigError("A run's tasks must have rows to train on.", found=f"none of {self.tasks}")
+        if rows_per_step is not None and rows_per_step < 1:
+            raise ConfigError("A step of a mixture has rows.", found=f"{rows_per_step} rows per step")
+        self.rows_per_step = rows_per_step
         self._kept = np.empty(0, dtype=np.int64)
         self._seen = 0
 
@@ -75,11 +79,39 @@ class TaskSubset:
         """Where in the mixture these positions stand, (n,) int64."""
         last = int(np.max(positions, initial=-1))
         while len(self._kept) <= last:
-            units, _, _ = self._mixture.at(np.arange(self._seen, self._seen + _AT_ONCE))
-            found = np.flatnonzero(np.isin(units, self._units)) + self._seen
-            self._kept = np.concatenate([self._kept, found])
-            self._seen += _AT_ONCE
+            self._look_on()
         return self._kept[np.asarray(positions, dtype=np.int64)]
+
+    @property
+    def steps_identity(self) -> str | None:
+        """What the rows of its steps follow from; None where the settings say how many make one."""
+        return None if self.rows_per_step is None else f"its tasks' of {self.rows_per_step}"
+
+    def step_starts(self, steps: int) -> Positions:
+        """The position that each step begins with, and the end of the last, (steps + 1,) int64; see `UnevenPlan`.
+
+        Raises:
+            ConfigError: None of the steps has a row.
+        """
+        assert self.rows_per_step is not None
+        ends = np.arange(steps + 1, dtype=np.int64) * self.rows_per_step
+        while self._seen < ends[-1]:
+            self._look_on()
+        starts = np.searchsorted(self._kept, ends).astype(np.int64)
+        if not starts[-1]:
+            raise ConfigError(
+                "A run's tasks must have rows in its steps.",
+                found=f"none of {', '.join(self.tasks)} in {steps} steps of {self.rows_per_step} rows of the mixture",
+                remedy="Raise --max_steps or the rows per step.",
+            )
+        return starts
+
+    def _look_on(self) -> None:
+        """Find the kept ones among the next positions of the mixture."""
+        units, _, _ = self._mixture.at(np.arange(self._seen, self._seen + _AT_ONCE))
+        found = np.flatnonzero(np.isin(units, self._units)) + self._seen
+        self._kept = np.concatenate([self._kept, found])
+        self._seen += _AT_ONCE
 
     def examples(self, positions: Positions) -> list[Example]:
         """The examples at these positions."""

@@ -35,6 +35,7 @@ from mtft.statistics.intervals import (
 from mtft.statistics.mcnemar import Wins, mcnemar_exact, wins
 from mtft.statistics.multitask import (
     SeededDifference,
+    gainful,
     mean_rank,
     mean_relative_gain,
     relative_gain,
@@ -69,6 +70,7 @@ __all__ = [
     "effective_clusters",
     "effective_trials",
     "error_interval",
+    "gainful",
     "generalisation_gap",
     "gradient_noise",
     "holm",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import ArrayLike
 from scipy import stats
 
@@ -54,18 +55,34 @@ def relative_gain(scores: ArrayLike, baseline: ArrayLike, less_is_better: ArrayL
 def mean_relative_gain(
     scores: ArrayLike, baseline: ArrayLike, less_is_better: ArrayLike = False
 ) -> FloatArray:
-    """Delta_m: the mean over tasks (the last axis) of `relative_gain`; tasks without one are left out.
+    """Delta_m: the mean over tasks (the last axis) of `relative_gain`; nan where a task has none.
 
-    Example: gains of .2 and -.1 give .05.
+    So all that is compared is a mean over the same tasks; `gainful` says which have a gain.
+
+    Example: gains of .2 and -.1 give .05; of .2 and nan, nan.
 
     Source: as `relative_gain`.
     """
     gains = relative_gain(scores, baseline, less_is_better)
-    known = np.isfinite(gains)
-    counted = known.sum(axis=-1)
-    with np.errstate(invalid="ignore"):
-        mean = np.where(known, gains, 0.0).sum(axis=-1) / np.where(counted > 0, counted, np.nan)
-    return np.asarray(mean, dtype=np.float64)
+    if not gains.shape[-1]:
+        return np.full(gains.shape[:-1], np.nan)
+    return np.asarray(gains.mean(axis=-1), dtype=np.float64)
+
+
+def gainful(scores: ArrayLike, baseline: ArrayLike) -> npt.NDArray[np.bool_]:
+    """(K,) the tasks with a relative gain in every seed: both scores known, the baseline not 0.
+
+    Deciding it once keeps a mean over tasks from being one over other tasks in every seed or resample.
+
+    Example: baselines [[.5, 0], [.4, .1]] give [True, False].
+
+    Args:
+        scores: (S, K) of S seeds on K tasks.
+        baseline: Likewise.
+    """
+    ours, theirs = np.asarray(scores, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
+    found: npt.NDArray[np.bool_] = (np.isfinite(ours) & np.isfinite(theirs) & (theirs != 0)).all(axis=0)
+    return found
 
 
 def mean_rank(scores: ArrayLike, less_is_better: ArrayLike = False) -> FloatArray:
@@ -95,7 +112,8 @@ def seeded_difference(
 
     All seeds answer the same items, so what the items add does not shrink with more seeds, and what the seeds
     add is their own variance over their number. The squared errors add up; the degrees of freedom are
-    Satterthwaite's. With one seed only the items count, and nothing is said of other seeds.
+    Satterthwaite's. With one seed only the items count, and nothing is said of other seeds. An error that is not
+    known leaves limits and p-value nan.
 
     Args:
         by_seed: (S,) differences; those that are not finite are left out.
@@ -115,6 +133,8 @@ def seeded_difference(
     seed_error = float(known.std(ddof=1) / np.sqrt(n_seeds)) if n_seeds > 1 else nan
     parts = [(item_error, n_items - 1)] + ([(seed_error, n_seeds - 1)] if n_seeds > 1 else [])
     error, freedom = _together(parts)
+    if not np.isfinite(error):  # one item, or no resample that has a difference
+        return SeededDifference(mean, nan, nan, nan, item_error, seed_error, n_seeds)
     if not error > 0:  # nothing varied
         return SeededDifference(mean, mean, mean, 1.0 if mean == 0 else nan, item_error, seed_error, n_seeds)
     half = float(stats.t.ppf(0.5 + level / 2, freedom)) * error

@@ -102,7 +102,7 @@ class AnomalyGuard:
             kind = "non-finite loss"
         elif norm is not None and not math.isfinite(norm) and not self._scales_loss():
             kind = "non-finite gradient"
-        elif self.detector.see(loss / scale):
+        elif loss and self.detector.see(loss / scale):  # a step without an example loses exactly 0
             kind = "" if self._was_spike else "spike"  # one that lasts is told once
             self._was_spike = True
         else:

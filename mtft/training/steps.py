@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence, Sized
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from mtft.encoding import (
     PackWindows,
     Positions,
     StepPlan,
+    UnevenPlan,
     filling,
     fillings,
     in_words,
@@ -76,6 +77,22 @@ class Steps(Protocol):
         """Continue from a state."""
 
 
+@runtime_checkable
+class SteppedSource(Protocol):
+    """A source that says which of its rows make each step.
+
+    Attributes:
+        steps_identity: What that follows from, for resuming; None where it leaves it to the settings.
+    """
+
+    @property
+    def steps_identity(self) -> str | None:
+        """See above."""
+
+    def step_starts(self, steps: int) -> Positions:
+        """(steps + 1,) int64: the position that each step begins with, and the end of the last."""
+
+
 class RowSteps:
     """Steps of so many rows, one example each."""
 
@@ -88,7 +105,7 @@ class RowSteps:
     @property
     def identity(self) -> dict[str, str]:
         """The rows of a step."""
-        return {"rows_per_step": str(self.per_step)}
+        return {"rows_per_step": self.plan.identity}
 
     def deal(
         self, step: int, *, processes: int, accumulation: int, micro_batch: int, rank: int, part: int
@@ -105,8 +122,7 @@ class RowSteps:
 
     def examples(self, steps: int) -> int:
         """See `Steps`."""
-        rows = steps * self.per_step
-        return rows if self.plan.total_rows is None else min(rows, self.plan.total_rows)
+        return self.plan.rows(steps)
 
     def dropped(self, steps: int) -> int:
         """None: a row of its own holds any example."""
@@ -177,7 +193,8 @@ def plan_steps(
 
     Args:
         args: `max_steps` or `num_train_epochs`, the batch, and the packing.
-        source: An `ExampleSource`; for packing also a `LengthSource`.
+        source: An `ExampleSource`; for packing also a `LengthSource`. One that says which of its rows make a step
+            (`SteppedSource`) decides that, and the batch only how they are shared out.
         encoder: Of the run.
         own_forward: Whether the model's forward understands packs; with one that does not, steps are of rows.
 
@@ -191,6 +208,8 @@ def plan_steps(
             "Packing is for BLOOM and mT5: this model trains unpacked, %d rows per step instead of packs.",
             per_step,
         )
+    if (uneven := uneven_plan(args, source)) is not None:
+        return RowSteps(uneven, encoder), args.max_steps
     total = _total_rows(args, source)
     steps: RowSteps | PackSteps
     if args.packing and own_forward:
@@ -224,6 +243,28 @@ def expected_examples(args: MultitaskArguments, source: Any, encoder: Encoder, *
     packs = filling(sizes, windows.capacities, args.pack_window)
     rows: int = round(packs.examples_per_pack * per_step * args.max_steps)
     return rows
+
+
+def uneven_plan(args: MultitaskArguments, source: Any) -> UnevenPlan | None:
+    """The steps of a source that says itself what each of them holds; None of any other.
+
+    Raises:
+        ConfigError: Packing, a global batch, or epochs would say it too, or no step has a row.
+    """
+    if not isinstance(source, SteppedSource) or source.steps_identity is None:
+        return None
+    given = {
+        "packing": args.packing,
+        "global_batch_size": args.global_batch_size,
+        "num_train_epochs in place of max_steps": args.max_steps < 1,
+    }
+    if others := [name for name, there in given.items() if there]:
+        raise ConfigError(
+            "Where a run takes from each step of a mixture its tasks' rows, nothing else can decide its steps.",
+            found=", ".join(others),
+            remedy="Give --max_steps and --per_device_train_batch_size.",
+        )
+    return UnevenPlan(source.step_starts(args.max_steps), source.steps_identity)
 
 
 def _total_rows(args: MultitaskArguments, source: Any) -> int | None:

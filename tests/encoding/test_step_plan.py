@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtft.encoding import EMPTY, StepPlan, accumulation_for
+from mtft.encoding import EMPTY, StepPlan, UnevenPlan, accumulation_for
 from mtft.errors import ConfigError
 
 
@@ -54,3 +54,29 @@ def test_impossible_plans_are_refused() -> None:
         StepPlan(0)
     with pytest.raises(ConfigError, match="2 x 1 x 2 = 4 < 8"):
         StepPlan(8).deal(0, processes=2, accumulation=1, micro_batch=2)
+
+
+@given(
+    held=st.lists(st.integers(0, 5), min_size=1, max_size=9).filter(any),
+    processes=st.integers(1, 3),
+    micro_batch=st.integers(1, 4),
+)
+def test_uneven_steps_hold_what_they_are_told_and_leave_the_other_slots_empty(
+    held: list[int], processes: int, micro_batch: int
+) -> None:
+    plan = UnevenPlan(np.array([0, *np.cumsum(held)]), "told")
+    assert (plan.rows_per_step, plan.steps, plan.identity) == (max(held), len(held), "told")
+    accumulation = accumulation_for(max(held), processes=processes, micro_batch=micro_batch)
+    found: list[int] = []
+    for step, rows in enumerate(held):
+        dealt = plan.deal(step, processes=processes, accumulation=accumulation, micro_batch=micro_batch)
+        assert (dealt != EMPTY).sum() == rows
+        found += sorted(dealt[dealt != EMPTY].tolist())
+    assert found == list(range(sum(held)))
+    assert plan.rows(len(held) + 2) == sum(held)
+    assert len(plan.positions(len(held))) == 0
+
+
+def test_steps_without_any_row_are_refused() -> None:
+    with pytest.raises(ConfigError):
+        UnevenPlan(np.zeros(4, dtype=np.int64), "none")

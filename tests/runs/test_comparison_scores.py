@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from mtft.evaluation.aggregate import Place
 from mtft.reporting.compare_page import compare_page, compare_tables, verdicts
 from mtft.reporting.csv_files import table_csv
-from mtft.runs.comparison_scores import SINGLE, Scores, compared, comparison_rows
+from mtft.runs.comparison_scores import Scores, compared, comparison_rows, finite
+from mtft.runs.methods import SINGLE
 
 PLACES = tuple(
     Place(task, "cluster", language, language, "en", metric)
@@ -19,6 +21,13 @@ PLACES = tuple(
     for language in ("en", "qab")
 )
 METHODS = (SINGLE, "sum", "better", "same")
+# of nli 100 items in both languages, of d2t 30, the first 10 also in the other language
+ITEMS = (
+    frozenset(range(100)),
+    frozenset(range(100)),
+    frozenset(range(100, 130)),
+    frozenset(range(100, 110)),
+)
 LEVELS = {
     SINGLE: (0.5, 0.5, 0.4, 0.4),
     "sum": (0.6, 0.6, 0.4, 0.4),
@@ -33,7 +42,7 @@ def scores(seeds: int = 3, wobble: float = 0.004) -> Scores:
     values = values + draw.normal(0, wobble, values.shape)
     table = values[..., None] + draw.normal(0, wobble, (1, 1, len(PLACES), 200))
     less = np.array([False, False, True, True])
-    return Scores(METHODS, tuple(range(seeds)), PLACES, less, values, table, 100)
+    return Scores(METHODS, tuple(range(seeds)), PLACES, less, values, table, ITEMS)
 
 
 def content(found: Scores) -> dict[str, Any]:
@@ -42,16 +51,91 @@ def content(found: Scores) -> dict[str, Any]:
         "mixture": "m", "reference": "sum", "seeds": list(found.seeds), "steps": 5, "rows_per_step": 8,
         "items": found.n_items, "flags": {"sum": ""}, **rows,
     }  # fmt: skip
+    made = finite(made)
     return {**made, "verdicts": verdicts(made)}
+
+
+def nought(found: Scores, task: str, seed: int) -> Scores:
+    """With a single-task baseline of 0 in one seed."""
+    values = found.values.copy()
+    of = [n for n, place in enumerate(found.places) if place.task == task]
+    values[found.methods.index(SINGLE), seed, of] = 0.0
+    return replace(found, values=values)
 
 
 def test_mean_gain_by_hand() -> None:
     exact = scores(wobble=0.0)
     # nli .6 over .5 is +.2, errors are equal: mean .1; better: +.8 and (.4 - .1) / .4 = .75
-    assert compared(exact, "sum", SINGLE).difference == pytest.approx(0.1)
-    assert compared(exact, "better", SINGLE).difference == pytest.approx(0.775)
+    assert compared(exact, "sum", SINGLE).gain.difference == pytest.approx(0.1)
+    assert compared(exact, "better", SINGLE).gain.difference == pytest.approx(0.775)
     only = compared(exact, "better", SINGLE, lambda place: place.task == "d2t")
-    assert only.difference == pytest.approx(0.75)
+    assert only.gain.difference == pytest.approx(0.75)
+
+
+def test_a_task_without_a_gain_in_one_seed_is_left_out_in_all() -> None:
+    found = nought(scores(wobble=0.0), "d2t", seed=1)
+    better = compared(found, "better", SINGLE)
+    # by hand: nli .9 over .5 in each seed, not the mean with d2t's .75 in two of them
+    assert better.gain.difference == pytest.approx(0.8)
+    assert better.gain.seed_error == pytest.approx(0, abs=1e-9)
+    assert better.left_out == ("d2t",)
+    assert compared(found, "better", "sum").left_out == ()
+    alone = compared(found, "better", SINGLE, lambda place: place.task == "d2t")
+    assert np.isnan(alone.gain.difference)
+    assert alone.left_out == ("d2t",)
+
+
+def test_resamples_are_means_over_the_same_tasks() -> None:
+    found = scores(wobble=0.0)
+    replicates = found.replicates.copy()
+    replicates[found.methods.index(SINGLE), 0, 2:, :50] = 0.0  # a quarter of the resamples: no d2t gain
+    few = compared(replace(found, replicates=replicates), "better", SINGLE)
+    assert few.gain.item_error == pytest.approx(0, abs=1e-9)  # not |.8 - .775| in that quarter
+    replicates[found.methods.index(SINGLE), 0, 2:, :150] = 0.0
+    most = compared(replace(found, replicates=replicates), "better", SINGLE)
+    assert most.gain.difference == pytest.approx(0.775)
+    assert np.isnan([most.gain.item_error, most.gain.low, most.gain.p_value]).all()
+
+
+def test_what_is_left_out_is_told_on_the_page() -> None:
+    made = content(nought(scores(), "d2t", seed=1))
+    assert {tuple(row["left_out"]["over_single"]) for row in made["methods"]} == {("d2t",)}
+    page = compare_page(made)
+    assert "Not in the gains of sum, better, same over single-task models" in page
+    assert "is 0: d2t." in page
+    assert {row["task"] for row in made["tasks"]} == {"nli"}
+    assert all(row["left_out"] == ["d2t"] for row in made["languages"])
+    assert "Not in the gains" not in compare_page(content(scores()))
+
+
+def test_a_row_counts_the_items_of_its_own_cells() -> None:
+    made = content(scores())
+    assert made["items"] == 130
+    assert {row["over_single"]["items"] for row in made["methods"]} == {130}
+    assert {(row["task"], row["items"]) for row in made["tasks"]} == {("nli", 100), ("d2t", 30)}
+    assert {(row["language"], row["items"]) for row in made["languages"]} == {("en", 130), ("qab", 110)}
+    # fewer items, fewer degrees of freedom, wider limits from the same replicates
+    small = replace(scores(seeds=1), items=tuple(frozenset(list(of)[:3]) for of in ITEMS))
+    wide, narrow = (compared(each, "better", SINGLE).gain for each in (small, scores(seeds=1)))
+    assert wide.p_value > narrow.p_value
+
+
+def test_numbers_that_are_none_become_null_and_the_page_bears_them() -> None:
+    found = scores(seeds=1)  # without an error of the seeds
+    one = replace(found, items=(frozenset({0}),) * len(PLACES))  # nor of the items
+    made = content(one)
+    row = made["methods"][1]["over_single"]
+    assert (row["seed_error"], row["item_error"], row["low"], row["p_holm"]) == (None,) * 4
+    assert row["gain"] == pytest.approx(0.775, abs=0.05)
+    json.dumps(made, allow_nan=False)
+    page = compare_page(made)
+    assert "limits not known" in page
+    assert "nan" not in page.replace("nance", "")
+    assert all(table_csv(table) for table in compare_tables(made))
+    assert finite({"a": [float("nan"), (1.0, float("inf"))], "b": "x"}) == {
+        "a": [None, [1.0, None]],
+        "b": "x",
+    }
 
 
 def test_a_real_difference_is_told_and_an_equal_method_is_not() -> None:
@@ -92,6 +176,7 @@ def test_the_order_of_methods_and_of_cells_changes_nothing() -> None:
         less_is_better=found.less_is_better[cells],
         values=found.values[methods][:, :, cells],
         replicates=found.replicates[methods][:, :, cells],
+        items=tuple(found.items[c] for c in cells),
     )
 
     def rows(of: Scores) -> dict[str, Any]:

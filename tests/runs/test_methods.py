@@ -34,6 +34,12 @@ def test_a_method_of_ones_own() -> None:
         (["sum", "sum"], "once"),
         (["a/b=--loss_balancing sum"], "word"),
         (["x=--los_balancing sum"], "loss_balancing"),
+        (["start=--loss_balancing sum"], "folder"),
+        (["checked=--loss_balancing sum"], "folder"),
+        (["single-task=--loss_balancing sum"], "folder"),
+        (["single-task-mini_xp3-topic=--loss_balancing sum"], "folder"),
+        (["uw=--loss_balancing sum"], "another method"),
+        (["x=--loss_balancing sum", "x=--loss_balancing uw"], "once"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(given: list[str], told: str) -> None:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from mtft.errors import ConfigError
 from mtft.runs import CompareArguments, ProbeArguments, compare_methods, transfer_probe
+from mtft.runs.run import Run
+from mtft.runs.settings import read_settings
 from mtft.runs.trajectory_file import Measured
 from mtft.runs.transfer_probe import curve_of
 
@@ -22,17 +25,29 @@ def test_a_comparison_goes_from_rows_to_report_and_goes_on(pocket: Path, tmp_pat
     )
     flags = [
         "--preset", "smoke", "--mixture", str(pocket / "pocket.yaml"), "--suite", str(pocket / "suite.yaml"),
-        "--max_steps", "2", "--logging_steps", "1", "--vocab_size", "700", "--pretrain_steps", "1",
+        "--max_steps", "2", "--per_device_train_batch_size", "4", "--gradient_accumulation_steps", "2",
+        "--logging_steps", "1", "--vocab_size", "700", "--pretrain_steps", "1",
         "--max_items_per_cell", "4", "--report_to", "none", "--disable_tqdm", "true", "--use_cpu", "true",
     ]  # fmt: skip
     found = compare_methods(arguments, flags)
     place = tmp_path / "c"
     assert [row["method"] for row in found["methods"]] == ["target", "task"]
     assert found["methods"][1]["step_ratio"] > 0
+    assert (found["rows_per_step"], found["steps"]) == (8, 2)
     assert {row["task"] for row in found["tasks"]} == {TOPIC}
     assert json.loads((place / "compare.json").read_text())["verdicts"] == found["verdicts"]
     assert "Multitask methods compared" in (place / "report.html").read_text()
     assert (place / "csv" / "tasks.csv").is_file()
+    # a single-task run takes from each step of 8 rows its task's, and has no more slots than that needs
+    (settings,) = [yaml.safe_load(p.read_text()) for p in place.glob("seed-1/single-task-*/recipe.yaml")]
+    assert (settings["only_tasks"], settings["mixture_rows_per_step"]) == ([TOPIC], 8)
+    assert settings["per_device_train_batch_size"] < 8
+    alone, all_tasks = (
+        json.loads((place / "seed-1" / name / "training.json").read_text())
+        for name in ("single-task-mini_xp3-topic", "target")
+    )
+    assert alone["step"] == all_tasks["step"] == 2
+    assert 0 < alone["examples"] < all_tasks["examples"] == 16
     # one base model for all of a seed
     assert not [*(place / "seed-1").glob("t*/base/model.safetensors")]
     weights = {path: path.stat().st_mtime_ns for path in place.rglob("*.safetensors")}
@@ -52,6 +67,58 @@ def test_mistakes_are_found_before_anything_is_built(tmp_path: Path) -> None:
             compare_methods(wrong, ["--output_dir", str(tmp_path / "none")])
     with pytest.raises(ConfigError, match="auxiliary"):
         transfer_probe(ProbeArguments(auxiliary=[TOPIC]), [])
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--global_batch_size", "16"], "global_batch_size 16"),
+        (["--packing", "true"], "packing"),
+        (["--evaluate", "false"], "evaluate false"),
+        (["--max_steps", "-1"], "number of steps"),
+        (["--early_stopping_patience", "2"], "last step"),
+        (["--only_tasks", TOPIC], "all tasks"),
+        (["--shuffled_labels", "true"], "single_tasks none"),
+    ],
+)
+def test_what_would_undo_the_same_steps_is_refused(flags: list[str], told: str, tmp_path: Path) -> None:
+    arguments = CompareArguments(methods=["task"], compare_dir=str(tmp_path / "c"))
+    with pytest.raises(ConfigError, match=told):
+        compare_methods(arguments, ["--report_to", "none", "--use_cpu", "true", *flags])
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ("--max_steps 7", "max_steps"),
+        ("--data_seed 9", "data_seed"),
+        ("--per_device_train_batch_size 4", "4 in place of 32 rows"),
+        ("--gradient_accumulation_steps 2", "64 in place of 32 rows"),
+        ("--global_batch_size 32", "of the method `x`"),
+        ("--packing true", "of the method `x`"),
+        ("--only_tasks mini_xp3/topic", "only_tasks"),
+        ("--shuffled_labels true", "shuffled_labels"),
+    ],
+)
+def test_a_method_changes_how_is_learned_not_what(flags: str, told: str, tmp_path: Path) -> None:
+    arguments = CompareArguments(methods=["task", f"x={flags}"], compare_dir=str(tmp_path / "c"))
+    with pytest.raises(ConfigError, match=told):
+        compare_methods(arguments, ["--report_to", "none", "--use_cpu", "true"])
+    assert not (tmp_path / "c").exists()
+
+
+def test_single_tasks_with_shuffled_labels_are_refused_by_every_run(tmp_path: Path) -> None:
+    both = ["--only_tasks", TOPIC, "--shuffled_labels", "true", "--output_dir", str(tmp_path / "r")]
+    with pytest.raises(ConfigError, match="shuffled_labels with --only_tasks"):
+        read_settings("mtl_compare", both)
+    run = Run(*read_settings("mtl_compare", both[2:]))
+    run.arguments.only_tasks = [TOPIC]  # as a recipe's code sets it
+    for prepare in (run.prepare_data, run.prepare_folder):
+        with pytest.raises(ConfigError, match="control of the whole mixture"):
+            prepare()
+    with pytest.raises(ConfigError, match="without --only_tasks"):
+        read_settings("mtl_compare", ["--mixture_rows_per_step", "8"])
 
 
 def test_the_probes_end_in_a_table_of_gaps(tmp_path: Path) -> None:

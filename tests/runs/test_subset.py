@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtft.encoding import UnevenPlan
 from mtft.errors import ConfigError
 from mtft.mixing import Mixture, MixtureSpec, build_mixture
 from mtft.prompting import TemplateCollection
@@ -45,13 +46,35 @@ def test_its_examples_are_the_mixtures_in_their_order(mixture: Mixture) -> None:
     assert part.examples(np.array([7, 0])) == [expected[7], expected[0]]  # any position alone
 
 
-def test_in_proportion_a_step_holds_the_same_examples_of_the_task(mixture: Mixture) -> None:
-    part = TaskSubset(mixture, [TOPIC])
-    rows = round(part.share * 12)
-    for step in range(1, 20):
-        whole = {e.row_id for e in mixture.examples(np.arange(12 * step)) if e.task == TOPIC}
-        own = {e.row_id for e in part.examples(np.arange(rows * step))}
-        assert len(whole ^ own) <= 2
+@pytest.mark.parametrize("rows", [1, 3, 12])
+def test_a_step_holds_the_tasks_examples_of_the_mixtures_step(mixture: Mixture, rows: int) -> None:
+    part = TaskSubset(mixture, [TOPIC], rows)
+    plan = UnevenPlan(part.step_starts(20), "")
+    assert plan.steps == 20
+    held = []
+    for step in range(20):
+        whole = mixture.examples(np.arange(rows * step, rows * (step + 1)))
+        own = part.examples(plan.positions(step))
+        assert own == [example for example in whole if example.task == TOPIC]
+        held.append(len(own))
+    assert plan.rows_per_step == max(held)
+    assert [plan.rows(step) for step in range(21)] == [0, *np.cumsum(held)]
+    if rows == 1:
+        assert min(held) == 0  # some steps have none
+
+
+def test_without_a_mixtures_step_the_settings_say_how_many_rows_make_one(mixture: Mixture) -> None:
+    assert TaskSubset(mixture, [TOPIC]).steps_identity is None
+    assert "12" in str(TaskSubset(mixture, [TOPIC], 12).steps_identity)
+    with pytest.raises(ConfigError, match="0 rows"):
+        TaskSubset(mixture, [TOPIC], 0)
+
+
+def test_a_step_without_the_task_anywhere_is_refused(mixture: Mixture) -> None:
+    first = mixture.examples(np.arange(1))[0].task
+    other = LEXICON if first == TOPIC else TOPIC
+    with pytest.raises(ConfigError, match="max_steps"):
+        TaskSubset(mixture, [other], 1).step_starts(1)
 
 
 def test_all_tasks_are_the_mixture(mixture: Mixture) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mtft.statistics import mean_rank, mean_relative_gain, relative_gain, seeded_difference
+from mtft.statistics import gainful, mean_rank, mean_relative_gain, relative_gain, seeded_difference
 
 LESS = np.array([False, True, False])
 SINGLE = np.array([0.5, 0.4, 0.8])
@@ -19,10 +19,18 @@ def test_gains_of_scores_and_of_error_rates() -> None:
     assert mean_relative_gain(SINGLE, SINGLE, LESS) == 0
 
 
-def test_a_task_whose_baseline_is_nought_is_left_out() -> None:
-    assert np.isnan(relative_gain([0.2, 0.6], [0.0, 0.5])[0])
-    assert mean_relative_gain([0.2, 0.6], [0.0, 0.5]) == pytest.approx(0.2)
-    assert np.isnan(mean_relative_gain([0.2], [0.0]))
+def test_a_task_whose_baseline_is_nought_in_one_seed_has_no_gain_in_any() -> None:
+    ours, theirs = (
+        np.array([[0.2, 0.6, 0.4], [0.2, 0.6, 0.4]]),
+        np.array([[0.0, 0.5, 0.4], [0.1, 0.5, np.nan]]),
+    )
+    assert np.isnan(relative_gain(ours, theirs)[0, 0])
+    assert gainful(ours, theirs).tolist() == [False, True, False]
+    assert gainful(theirs, ours).tolist() == [True, True, False]
+    # a mean says nothing rather than being one over other tasks
+    assert np.isnan(mean_relative_gain(ours, theirs)).all()
+    assert mean_relative_gain(ours[:, 1:2], theirs[:, 1:2]) == pytest.approx([0.2, 0.2])
+    assert np.isnan(mean_relative_gain(np.empty((2, 0)), np.empty((2, 0)))).all()
 
 
 def test_scale_and_order_of_tasks_change_no_gain() -> None:
@@ -81,6 +89,13 @@ def test_signs_and_missing_seeds() -> None:
     alone = seeded_difference([0.2], 0.05, 101)
     assert np.isnan(alone.seed_error)
     assert alone.low > 0
+
+
+@pytest.mark.parametrize("error", [np.nan, np.inf])
+def test_an_unknown_error_leaves_the_limits_unknown(error: float) -> None:
+    found = seeded_difference([0.2, 0.3], error, 1)
+    assert found.difference == pytest.approx(0.25)
+    assert np.isnan([found.low, found.high, found.p_value]).all()
 
 
 def test_no_difference_anywhere_is_no_difference() -> None:
