@@ -58,7 +58,7 @@ def test_the_probes_end_in_a_table_of_gaps(tmp_path: Path) -> None:
     arguments = ProbeArguments(seeds=[1, 2], auxiliary=["mini_xp3/noise"], probe_dir=str(tmp_path))
     flags = [
         "--preset", "smoke", "--max_steps", "2", "--diagnostics_every", "1", "--diagnostics_items", "2",
-        "--diagnostics_examples", "24", "--report_to", "none", "--disable_tqdm", "true", "--use_cpu", "true",
+        "--diagnostics_examples", "16", "--report_to", "none", "--disable_tqdm", "true", "--use_cpu", "true",
     ]  # fmt: skip
     found = transfer_probe(arguments, flags)
     assert [(row["auxiliary"], row["seeds"]) for row in found["gaps"]] == [("mini_xp3/noise", (2, 2))]
@@ -70,7 +70,7 @@ def test_the_probes_end_in_a_table_of_gaps(tmp_path: Path) -> None:
     assert [path.parts[-4:-2] for path in tmp_path.rglob("base/model.safetensors")] == [("seed-1", "alone")]
     assert "Gap at the same training loss" in (tmp_path / "report.html").read_text()
     settings = [json.loads(p.read_text()) for p in sorted(tmp_path.glob("seed-*/*/training_arguments.json"))]
-    assert sorted(each["per_device_train_batch_size"] for each in settings) == [8, 8, 16, 16]
+    assert sorted(each["per_device_train_batch_size"] for each in settings) == [16, 16, 32, 32]
 
 
 def test_a_curve_takes_the_steps_that_have_both_numbers() -> None:
