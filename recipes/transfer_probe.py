@@ -5,9 +5,9 @@ accelerate launch recipes/transfer_probe.py --seeds 4 5 6
 accelerate launch recipes/transfer_probe.py --preset smoke     # less than a minute; its gaps mean nothing
 
 The target task has few items. Beside it trains nothing, a sibling task on other items, or labels drawn at random; steps
-and rows of the target task per step are the same. The gap is the development metric of both tasks together minus
-that of the target alone, at the same training loss; it counts beyond two standard deviations over seeds. Settings
-stand in `recipes/runs/transfer_probe.yaml`; docs/comparison.md says how they were found.
+and rows of the target task per step are the same, and all runs begin with the same weights. The gap is the development
+metric of both tasks together minus that of the target alone, at the same training loss; it counts beyond two standard
+deviations over seeds. Settings stand in `recipes/runs/transfer_probe.yaml`; how they were found, in docs/comparison.md.
 """
 
 from mtft.runs import read_probe, readable_errors, transfer_probe

@@ -12,7 +12,7 @@ from mtft.reporting.simple_page import simple_page
 from mtft.reporting.tables import Cell, plain_table
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 300, 46, 40, 12, 12
-LINES = "One line per seed; training goes from left to right."
+LINES = "One line per seed, all from the same base model; training goes from left to right."
 COLOURS = ("#6b7280", "#0f766e", "#b45309", "#7c3aed", "#be123c", "#1d4ed8")
 TONES = {"positive": "good", "negative": "bad"}
 LEAD = (

@@ -32,7 +32,10 @@ DONE = "training.json"
 class ProbeArguments:
     """The probes of transfer; flags that are not these go to the recipe."""
 
-    seeds: list[int] = field(default_factory=lambda: [1, 2, 3], metadata={"help": "Seeds of the runs."})
+    seeds: list[int] = field(
+        default_factory=lambda: [1, 2, 3],
+        metadata={"help": "Each is an order of the rows; the first makes the base model of all runs too."},
+    )
     target: str = field(default="mini_xp3/topic", metadata={"help": "The task whose transfer is measured."})
     auxiliary: list[str] = field(
         default_factory=lambda: ["mini_xp3/subject", "mini_xp3/noise"],
@@ -54,8 +57,9 @@ def read_probe(argv: Sequence[str] | None = None) -> tuple[ProbeArguments, list[
 def transfer_probe(arguments: ProbeArguments, flags: Sequence[str]) -> dict[str, Any]:
     """The generalisation gap of the target task beside each auxiliary task, over all seeds.
 
-    All runs of a seed begin with the same weights, and every step holds the same rows of the target task, whether or
-    not another task's rows come on top. Runs that are complete already are not done again.
+    All runs begin with the first seed's base model; a seed decides the order of the rows. Every step holds the same
+    rows of the target task, whether or not another task's rows come on top. Runs that are complete already are not
+    done again.
 
     Args:
         arguments: Which tasks and seeds.
@@ -73,11 +77,12 @@ def transfer_probe(arguments: ProbeArguments, flags: Sequence[str]) -> dict[str,
             "A probe needs a seed, and auxiliary tasks other than its target.", found=vars(arguments)
         )
     found: dict[str, list[Curve]] = {}
+    first: Run | None = None
     for seed in arguments.seeds:
-        first = _trained(arguments, flags, place, seed, ALONE, None)
-        runs = {ALONE: first} | {
-            name: _trained(arguments, flags, place, seed, name, first) for name in arguments.auxiliary
-        }
+        runs: dict[str, Run] = {}
+        for name in (ALONE, *arguments.auxiliary):
+            runs[name] = _trained(arguments, flags, place, seed, name, first)
+            first = first or runs[name]
         for name, run in runs.items():
             found.setdefault(name, []).append(
                 curve_of(read_trajectory(run.folder.path), arguments.target, seed)
@@ -102,9 +107,10 @@ def transfer_probe(arguments: ProbeArguments, flags: Sequence[str]) -> dict[str,
 def _trained(
     arguments: ProbeArguments, flags: Sequence[str], place: Path, seed: int, name: str, first: Run | None
 ) -> Run:
-    """One run of the target task, alone or beside an auxiliary task; of a seed's first run, with its base model."""
+    """One run of the target task, alone or beside an auxiliary task, with the first run's base model."""
     folder = place / f"seed-{seed}" / name.replace("/", "-")
-    run = Run(*read_settings(RECIPE, [*flags, "--seed", str(seed), "--output_dir", str(folder)]))
+    own = ["--seed", str(seed), "--data_seed", str(seed), "--output_dir", str(folder)]
+    run = Run(*read_settings(RECIPE, [*flags, *own]))
     tasks = [arguments.target] if name == ALONE else [arguments.target, name]
     run.arguments.only_tasks = tasks
     if first is None:
@@ -114,7 +120,7 @@ def _trained(
             run.arguments.protocol = run.arguments.protocol or "trained"
         run.arguments.model, run.data = str(first.base), first.data
         run.prepare_folder()
-    with redirect_stdout(io.StringIO() if first else sys.stdout):  # the mixture is told once a seed
+    with redirect_stdout(io.StringIO() if first else sys.stdout):  # the mixture is told once
         run.prepare_model()
     run.training.per_device_train_batch_size = rows_per_step(
         run, tasks, arguments.target, run.training.per_device_train_batch_size

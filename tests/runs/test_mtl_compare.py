@@ -122,21 +122,22 @@ def test_single_tasks_with_shuffled_labels_are_refused_by_every_run(tmp_path: Pa
 
 
 def test_the_probes_end_in_a_table_of_gaps(tmp_path: Path) -> None:
-    arguments = ProbeArguments(seeds=[1], auxiliary=["mini_xp3/noise"], probe_dir=str(tmp_path))
+    arguments = ProbeArguments(seeds=[1, 2], auxiliary=["mini_xp3/noise"], probe_dir=str(tmp_path))
     flags = [
         "--preset", "smoke", "--max_steps", "2", "--diagnostics_every", "1", "--diagnostics_items", "2",
-        "--diagnostics_examples", "4", "--report_to", "none", "--disable_tqdm", "true", "--use_cpu", "true",
+        "--diagnostics_examples", "16", "--report_to", "none", "--disable_tqdm", "true", "--use_cpu", "true",
     ]  # fmt: skip
     found = transfer_probe(arguments, flags)
-    assert [(row["auxiliary"], row["verdict"]) for row in found["gaps"]] == [("mini_xp3/noise", "one seed")]
-    curves = found["curves"]
-    assert [len(of) for of in curves.values()] == [1, 1]
-    # all runs of a seed begin alike: same weights, same measured examples
-    begin = {name: [curve["loss"][0] for curve in of] for name, of in curves.items()}
-    assert begin["alone"] == pytest.approx(begin["mini_xp3/noise"])
+    assert [(row["auxiliary"], row["seeds"]) for row in found["gaps"]] == [("mini_xp3/noise", (2, 2))]
+    curves = [curve for of in found["curves"].values() for curve in of]
+    assert [curve["seed"] for curve in curves] == [1, 2, 1, 2]
+    # all runs begin alike, with the same weights and measured examples; a seed is an order of the rows
+    assert [curve["loss"][0] for curve in curves] == pytest.approx([curves[0]["loss"][0]] * 4)
+    assert curves[0]["loss"][1] != curves[1]["loss"][1]
+    assert [path.parts[-4:-2] for path in tmp_path.rglob("base/model.safetensors")] == [("seed-1", "alone")]
     assert "Gap at the same training loss" in (tmp_path / "report.html").read_text()
-    settings = [json.loads(p.read_text()) for p in sorted(tmp_path.glob("seed-1/*/training_arguments.json"))]
-    assert sorted(each["per_device_train_batch_size"] for each in settings) == [8, 24]
+    settings = [json.loads(p.read_text()) for p in sorted(tmp_path.glob("seed-*/*/training_arguments.json"))]
+    assert sorted(each["per_device_train_batch_size"] for each in settings) == [16, 16, 32, 32]
 
 
 def test_a_curve_takes_the_steps_that_have_both_numbers() -> None:
