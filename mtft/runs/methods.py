@@ -30,13 +30,12 @@ _FLAGS = {
         "mean": "--loss_balancing sum --loss_reduction mean",
         "uw": "--loss_balancing uw",
         "imtl_l": "--loss_balancing imtl_l",
-        "dwa": "--loss_balancing dwa",
+        "dwa": "--loss_balancing dwa --balance_window 10",  # weights begin after two windows
         "random": "--loss_balancing random",
         "famo": "--loss_balancing famo",
         "stch": "--loss_balancing stch",
         "slaw": "--loss_balancing slaw",
-        "coba": "--loss_balancing coba",
-        "doremi": "--loss_balancing doremi",  # with --balance_reference among the flags of the recipe
+        "coba": "--loss_balancing coba --balance_every 2 --balance_warmup 10 --balance_history 50",
     },
     "gradients": {
         "pcgrad": "--gradient_balancing pcgrad",
@@ -54,7 +53,7 @@ _FLAGS = {
         "gradnorm": "--gradient_balancing gradnorm",
         "tension": "--gradient_balancing tension",
     },
-    "representation": {"dgr": "--loss_balancing sum --dgr_weight 0.1"},
+    "representation": {"dgr": "--loss_balancing sum --dgr_weight 2e-3"},
     # what a step's loss is the mean of: nothing is balanced
     "loss": {
         "token": "--loss_normalization token",

@@ -92,14 +92,16 @@ class Run:
         with on_main_first():
             index = built.index(self.encoder.measure, limits)
         self.mixture = Mixture(built, index, seed=self.training.data_seed)
+        only, rows = self.arguments.only_tasks, self.arguments.mixture_rows_per_step
+        self.trained: Mixture | TaskSubset = TaskSubset(self.mixture, only, rows) if only else self.mixture
         positions = self.positions = expected_examples(
-            self.training, self.mixture, self.encoder, own_forward=has_own_forward(loaded.model)
+            self.training, self.trained, self.encoder, own_forward=has_own_forward(loaded.model)
         )
         with on_main_first() as main:
             if main:
-                write_atomically(self.folder.manifest, json.dumps(self.mixture.manifest(positions), indent=1))
-                place_index(self.mixture.overlap(), self.folder)
-                print(self.mixture.describe(positions), flush=True)
+                write_atomically(self.folder.manifest, json.dumps(self.trained.manifest(positions), indent=1))
+                place_index(self.trained.overlap(), self.folder)
+                print(self.trained.describe(positions), flush=True)
 
     def evaluate(self, name: str) -> None:
         """Score `base` or `finetuned`; kept in the run's folder until the report."""
@@ -136,8 +138,6 @@ class Run:
             return
         set_seed(self.training.seed)
         loaded = load_model(self.base, self.arguments.revision, quantization=self.training.quantization)
-        source = self._source()
-        balance_data = self._balance_data(source, own_forward=has_own_forward(loaded.model))
         wanted = self.training.resume_from_checkpoint or find_checkpoint(self.folder.path)
         validation = self._validation()
         if validation and (ended := validation.ended_at(wanted)):
@@ -146,10 +146,10 @@ class Run:
         trainer = MultitaskTrainer(
             loaded.model,
             self.training,
-            source,
+            self._source(),
             self.encoder,
             identity=identity,
-            validation=balance_data,
+            validation=self._balance_data(),
         )
         if validation:
             validation.attach(trainer)
@@ -177,32 +177,25 @@ class Run:
             if main:
                 write_atomically(self.folder.training, json.dumps({**summary, "history": history}, indent=1))
 
-    def _balance_data(self, source: ExampleSource, *, own_forward: bool) -> BalanceExamples | None:
+    def _balance_data(self) -> BalanceExamples | None:
         """What loss balancing by validation losses measures, where it is asked for."""
         if self.training.loss_balancing != "coba":
             return None
-        subset, positions = None, self.positions
-        if isinstance(source, TaskSubset):
-            subset = source
-            positions = expected_examples(self.training, source, self.encoder, own_forward=own_forward)
         return balance_examples(
             self.mixture,
             self.data.built.cells,
             self.data.built.sources,
-            positions,
+            self.positions,
             per_cell=self.training.balance_examples,
             seed=self.data.built.spec.seed,
-            subset=subset,
+            subset=self.trained if isinstance(self.trained, TaskSubset) else None,
         )
 
     def _source(self) -> ExampleSource:
         """What trains: the mixture, or a control that is made from it."""
         if self.arguments.shuffled_labels:
             return ShuffledTargets(self.mixture, self.training.seed, self.encoder.measure)
-        only = self.arguments.only_tasks
-        if not only:
-            return self.mixture
-        return TaskSubset(self.mixture, only, self.arguments.mixture_rows_per_step)
+        return self.trained
 
     def _validation(self) -> Validation | None:
         """The validation that the run asks for, if any."""
@@ -231,7 +224,7 @@ class Run:
             results = results.merge(EvaluationResults.load(self._results(name)))
         summary = self._summary()
         extras: dict[str, Any] = {
-            "mixture": self.mixture.manifest(summary.get("examples", self.positions)),
+            "mixture": self.trained.manifest(summary.get("examples", self.positions)),
             "training": summary,
             "problems": self.data.problems.as_dict(),
             "vocabulary_overlap": vocabulary_overlap(self.data.built),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mtft.errors import ConfigError, nearest
-from mtft.mixing import Mixture
+from mtft.mixing import Mixture, OverlapIndex
+from mtft.mixing.overlap_build import overlap_index
 from mtft.tasks import Example
 
 Positions = npt.NDArray[np.int64]
@@ -105,6 +107,39 @@ class TaskSubset:
                 remedy="Raise --max_steps or the rows per step.",
             )
         return starts
+
+    def manifest(self, n_positions: int | None = None) -> dict[str, Any]:
+        """The mixture's record with the tasks that are left of it; see `Mixture.manifest`, and `only_tasks`."""
+        count = len(self) if n_positions is None else n_positions
+        whole = self._mixture.manifest(self._reach(count))
+        units = [unit for unit in whole["units"] if unit["task"] in self.tasks]
+        dropped = sum((Counter(unit["dropped"]) for unit in units), Counter())
+        return {
+            **whole,
+            "fingerprint": self.fingerprint,
+            "only_tasks": list(self.tasks),
+            "n_positions": count,
+            **{name: sum(unit[name] for unit in units) for name in ("rows", "examples", "truncated")},
+            "dropped": dict(dropped),
+            "units": [{**unit, "share": unit["positions"] / max(1, count)} for unit in units],
+        }
+
+    def overlap(self) -> OverlapIndex:
+        """Hashes of the text of the kept tasks' rows; see `Mixture.overlap`."""
+        built, index = self._mixture.built, self._mixture.index
+        shards = [built.shards[unit] for unit in self._units.tolist()]
+        units = [index.units[unit] for unit in self._units.tolist()]
+        return overlap_index(shards, units, built.folder, name=built.spec.name)
+
+    def describe(self, n_positions: int | None = None) -> str:
+        """The mixture's tree and proportions up to where this part of it reaches, and which tasks train."""
+        count = len(self) if n_positions is None else n_positions
+        told = self._mixture.describe(self._reach(count))
+        return f"{told}\nOnly these tasks train: {', '.join(self.tasks)} ({count:,} of these positions)."
+
+    def _reach(self, count: int) -> int:
+        """Positions of the mixture that hold the first `count` kept ones."""
+        return int(self.places(np.array([count - 1]))[0]) + 1 if count else 0
 
     def _look_on(self) -> None:
         """Find the kept ones among the next positions of the mixture."""

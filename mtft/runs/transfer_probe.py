@@ -41,6 +41,10 @@ class ProbeArguments:
         default_factory=lambda: ["mini_xp3/subject", "mini_xp3/noise"],
         metadata={"help": "Tasks of the mixture, each to be trained beside the target in runs of its own."},
     )
+    one_base: bool = field(
+        default=True,
+        metadata={"help": "Begin all runs with the first seed's base model; false: each seed with its own."},
+    )
     probe_dir: str = field(default="runs/transfer_probe", metadata={"help": "Where all runs are written."})
 
 
@@ -80,6 +84,7 @@ def transfer_probe(arguments: ProbeArguments, flags: Sequence[str]) -> dict[str,
     first: Run | None = None
     for seed in arguments.seeds:
         runs: dict[str, Run] = {}
+        first = first if arguments.one_base else None
         for name in (ALONE, *arguments.auxiliary):
             runs[name] = _trained(arguments, flags, place, seed, name, first)
             first = first or runs[name]

@@ -232,6 +232,8 @@ def expected_examples(args: MultitaskArguments, source: Any, encoder: Encoder, *
     per_step = args.global_batch_size or (
         args.per_device_train_batch_size * args.gradient_accumulation_steps * args.world_size
     )
+    if (uneven := uneven_plan(args, source)) is not None:
+        return uneven.rows(args.max_steps)
     total = _total_rows(args, source)
     if total is not None:
         return total

@@ -97,3 +97,16 @@ def test_what_it_tells_is_of_its_tasks_alone(mixture: Mixture) -> None:
 def test_an_unknown_task_is_refused_with_the_nearest(mixture: Mixture) -> None:
     with pytest.raises(ConfigError, match="mini_xp3/topic"):
         TaskSubset(mixture, ["mini_xp3/topics"])
+
+
+def test_its_record_names_what_trains_and_nothing_else(mixture: Mixture) -> None:
+    name = sorted({cell.task.name for cell in mixture.built.cells.train})[0]
+    subset = TaskSubset(mixture, [name])
+    made = subset.manifest(50)
+    assert {unit["task"] for unit in made["units"]} == {name}
+    assert sum(unit["positions"] for unit in made["units"]) == made["n_positions"] == 50
+    assert sum(unit["share"] for unit in made["units"]) == pytest.approx(1)
+    assert made["rows"] == sum(unit["rows"] for unit in made["units"]) == len(subset)
+    whole = mixture.overlap()
+    assert 0 < subset.overlap().path.stat().st_size < whole.path.stat().st_size
+    assert "Only these tasks train" in subset.describe(50)
