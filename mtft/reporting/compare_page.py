@@ -179,6 +179,9 @@ def verdicts(content: Row) -> dict[str, Any]:
         others = len(rivals) - len(real)
         overall = f"Different from {reference} beyond chance (Holm, 5 %): {named}."
         overall += f" The other {others} are not told apart from it." if others else ""
+    unknown = [row["method"] for row in rivals if row["over_reference"]["p_value"] is None]
+    if unknown and len(content["seeds"]) > 1:
+        overall += f" Whether {', '.join(unknown)} differ is not known: the error could not be computed."
     return {"overall": overall, "methods": [_sentence(row, reference) for row in rows]}
 
 

@@ -120,6 +120,11 @@ def test_a_row_counts_the_items_of_its_own_cells() -> None:
     assert wide.p_value > narrow.p_value
 
 
+def test_what_is_not_known_is_not_called_chance() -> None:
+    overall = content(replace(scores(), items=(frozenset({0}),) * len(PLACES)))["verdicts"]["overall"]
+    assert "Whether better, same differ is not known" in overall
+
+
 def test_numbers_that_are_none_become_null_and_the_page_bears_them() -> None:
     found = scores(seeds=1)  # without an error of the seeds
     one = replace(found, items=(frozenset({0}),) * len(PLACES))  # nor of the items
