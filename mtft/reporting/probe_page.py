@@ -12,7 +12,7 @@ from mtft.reporting.simple_page import simple_page
 from mtft.reporting.tables import Cell, plain_table
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT = 640, 300, 46, 40, 12, 12
-LINES = "One line per seed, all from the same base model; training goes from left to right."
+LINES = "One line per seed; training goes from left to right."
 COLOURS = ("#6b7280", "#0f766e", "#b45309", "#7c3aed", "#be123c", "#1d4ed8")
 TONES = {"positive": "good", "negative": "bad"}
 LEAD = (
@@ -29,10 +29,9 @@ def probe_page(content: Mapping[str, Any]) -> str:
         f"Transfer to {content['target']}",
         f"seeds {seeds}",
         section("Gap at the same training loss", table_element(_gaps(content["gaps"])), lead=LEAD),
-        section(
-            "Metric against loss",
-            _figure(content["curves"]),
-            lead=LINES,
+        *(
+            section(f"Metric against loss: {mixture}", _figure(curves), lead=LINES)
+            for mixture, curves in content["curves"].items()
         ),
     )
 
@@ -41,6 +40,7 @@ def _gaps(rows: Sequence[Mapping[str, Any]]) -> Any:
     made = [
         (
             Cell(row["auxiliary"]),
+            Cell(row["mixture"]),
             _signed(row["gap"], TONES.get(row["verdict"], "")),
             _plain(row["band"]),
             Cell(row["verdict"]),
@@ -50,7 +50,16 @@ def _gaps(rows: Sequence[Mapping[str, Any]]) -> Any:
         )
         for row in rows
     ]
-    columns = ("beside", "gap", "band", "verdict", "gap at lowest loss", "its band", "losses compared")
+    columns = (
+        "beside",
+        "mixture",
+        "gap",
+        "band",
+        "verdict",
+        "gap at lowest loss",
+        "its band",
+        "losses compared",
+    )
     return plain_table("gaps", "Gaps", columns, made)
 
 

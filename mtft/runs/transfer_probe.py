@@ -15,6 +15,7 @@ import numpy as np
 
 from mtft.errors import ConfigError
 from mtft.reporting.probe_page import probe_page
+from mtft.runs.comparison_scores import finite
 from mtft.runs.folder import on_main_first, write_atomically
 from mtft.runs.models import is_built_in
 from mtft.runs.run import Run
@@ -34,18 +35,41 @@ class ProbeArguments:
 
     seeds: list[int] = field(
         default_factory=lambda: [1, 2, 3],
-        metadata={"help": "Each is an order of the rows; the first makes the base model of all runs too."},
+        metadata={"help": "Each makes a base model of its own, and an order of the rows."},
     )
     target: str = field(default="mini_xp3/topic", metadata={"help": "The task whose transfer is measured."})
     auxiliary: list[str] = field(
         default_factory=lambda: ["mini_xp3/subject", "mini_xp3/noise"],
-        metadata={"help": "Tasks of the mixture, each to be trained beside the target in runs of its own."},
+        metadata={"help": "Tasks, each to be trained beside the target in runs of its own."},
     )
-    one_base: bool = field(
-        default=True,
-        metadata={"help": "Begin all runs with the first seed's base model; false: each seed with its own."},
+    mixtures: list[str] = field(
+        default_factory=lambda: ["transfer_probe", "transfer_probe_noise"],
+        metadata={"help": "The mixture of each auxiliary task and the target, or one for all."},
     )
     probe_dir: str = field(default="runs/transfer_probe", metadata={"help": "Where all runs are written."})
+
+    @property
+    def probes(self) -> dict[str, list[str]]:
+        """Mixture to the auxiliary tasks that are probed in it.
+
+        Raises:
+            ConfigError: There is nothing to probe, a seed comes twice, or mixtures and tasks do not pair up.
+        """
+        if self.target in self.auxiliary or not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(
+                "A probe needs different seeds, and auxiliary tasks other than its target.", found=vars(self)
+            )
+        mixtures = self.mixtures * len(self.auxiliary) if len(self.mixtures) == 1 else self.mixtures
+        if len(mixtures) != len(self.auxiliary):
+            raise ConfigError(
+                "Every auxiliary task needs a mixture.",
+                found=f"{len(self.mixtures)} mixtures and {len(self.auxiliary)} tasks",
+                remedy="Give as many --mixtures as --auxiliary, or one for all.",
+            )
+        found: dict[str, list[str]] = {}
+        for mixture, name in zip(mixtures, self.auxiliary, strict=True):
+            found.setdefault(mixture, []).append(name)
+        return found
 
 
 def read_probe(argv: Sequence[str] | None = None) -> tuple[ProbeArguments, list[str]]:
@@ -61,9 +85,8 @@ def read_probe(argv: Sequence[str] | None = None) -> tuple[ProbeArguments, list[
 def transfer_probe(arguments: ProbeArguments, flags: Sequence[str]) -> dict[str, Any]:
     """The generalisation gap of the target task beside each auxiliary task, over all seeds.
 
-    All runs begin with the first seed's base model; a seed decides the order of the rows. Every step holds the same
-    rows of the target task, whether or not another task's rows come on top. Runs that are complete already are not
-    done again.
+    In a mixture, all runs of a seed begin with the same weights, and every step holds the same rows of the target
+    task, whether or not another task's rows come on top. Runs that are complete already are not done again.
 
     Args:
         arguments: Which tasks and seeds.
@@ -75,44 +98,47 @@ def transfer_probe(arguments: ProbeArguments, flags: Sequence[str]) -> dict[str,
     Raises:
         MtftError: A task is not the mixture's, or a setting is wrong.
     """
+    if "--mixture" in flags:
+        raise ConfigError("A probe's mixtures are given by `--mixtures`.", found="--mixture")
     place = Path(arguments.probe_dir)
-    if arguments.target in arguments.auxiliary or not arguments.seeds:
-        raise ConfigError(
-            "A probe needs a seed, and auxiliary tasks other than its target.", found=vars(arguments)
-        )
-    found: dict[str, list[Curve]] = {}
-    first: Run | None = None
-    for seed in arguments.seeds:
-        runs: dict[str, Run] = {}
-        first = first if arguments.one_base else None
-        for name in (ALONE, *arguments.auxiliary):
-            runs[name] = _trained(arguments, flags, place, seed, name, first)
-            first = first or runs[name]
-        for name, run in runs.items():
-            found.setdefault(name, []).append(
-                curve_of(read_trajectory(run.folder.path), arguments.target, seed)
-            )
-    gaps = {name: generalisation_gap(found[ALONE], found[name]) for name in arguments.auxiliary}
-    content = {
-        "target": arguments.target,
-        "seeds": arguments.seeds,
-        "gaps": [gap_row(name, gap) for name, gap in gaps.items()],
-        "curves": {
-            name: [{"seed": c.seed, "loss": c.losses.tolist(), "metric": c.metrics.tolist()} for c in curves]
-            for name, curves in found.items()
-        },
-    }
+    rows: list[dict[str, Any]] = []
+    curves: dict[str, dict[str, Any]] = {}
+    for mixture, names in arguments.probes.items():
+        found = _curves(arguments, flags, place / Path(mixture).stem, mixture, names)
+        rows += [gap_row(name, mixture, generalisation_gap(found[ALONE], found[name])) for name in names]
+        curves[mixture] = {
+            name: [{"seed": c.seed, "loss": c.losses.tolist(), "metric": c.metrics.tolist()} for c in of]
+            for name, of in found.items()
+        }
+    content: dict[str, Any] = finite(
+        {"target": arguments.target, "seeds": arguments.seeds, "gaps": rows, "curves": curves}
+    )
     with on_main_first() as main:
         if main:
-            write_atomically(place / "probe.json", json.dumps(content, indent=1))
+            write_atomically(place / "probe.json", json.dumps(content, indent=1, allow_nan=False))
             write_atomically(place / "report.html", probe_page(content))
     return content
+
+
+def _curves(
+    arguments: ProbeArguments, flags: Sequence[str], place: Path, mixture: str, auxiliary: Sequence[str]
+) -> dict[str, list[Curve]]:
+    """The target's curves alone and beside each auxiliary task, one per seed, in runs on one mixture."""
+    found: dict[str, list[Curve]] = {}
+    for seed in arguments.seeds:
+        first: Run | None = None
+        for name in (ALONE, *auxiliary):
+            run = _trained(arguments, [*flags, "--mixture", mixture], place, seed, name, first)
+            first = first or run
+            curve = curve_of(read_trajectory(run.folder.path), arguments.target, seed)
+            found.setdefault(name, []).append(curve)
+    return found
 
 
 def _trained(
     arguments: ProbeArguments, flags: Sequence[str], place: Path, seed: int, name: str, first: Run | None
 ) -> Run:
-    """One run of the target task, alone or beside an auxiliary task, with the first run's base model."""
+    """One run of the target task, alone or beside an auxiliary task; of a seed's first run, with its base model."""
     folder = place / f"seed-{seed}" / name.replace("/", "-")
     own = ["--seed", str(seed), "--data_seed", str(seed), "--output_dir", str(folder)]
     run = Run(*read_settings(RECIPE, [*flags, *own]))
@@ -151,10 +177,11 @@ def curve_of(rows: Iterable[Measured], task: str, seed: int) -> Curve:
     return Curve(np.array([loss[s] for s in steps]), np.array([metric[s] for s in steps]), seed)
 
 
-def gap_row(name: str, gap: Gap) -> dict[str, Any]:
+def gap_row(name: str, mixture: str, gap: Gap) -> dict[str, Any]:
     """A gap in figures."""
     return {
         "auxiliary": name,
+        "mixture": mixture,
         "gap": gap.mean,
         "band": gap.band,
         "verdict": gap.verdict,

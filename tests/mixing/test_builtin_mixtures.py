@@ -29,7 +29,7 @@ from mtft.tasks import CardIndex, Problems, Sources, Task
 
 MIXTURES = sorted((builtin_folder("recipes") / "mixtures").rglob("*.yaml"))
 # they compare runs on what trains, and ask for no generalisation to other languages or clusters
-NOTHING_HELD_OUT = {"mtl_compare", "transfer_probe"}
+NOTHING_HELD_OUT = {"mtl_compare", "transfer_probe", "transfer_probe_noise"}
 
 
 def resolved(spec: MixtureSpec) -> MixtureCells:

@@ -67,6 +67,12 @@ def test_mistakes_are_found_before_anything_is_built(tmp_path: Path) -> None:
             compare_methods(wrong, ["--output_dir", str(tmp_path / "none")])
     with pytest.raises(ConfigError, match="auxiliary"):
         transfer_probe(ProbeArguments(auxiliary=[TOPIC]), [])
+    with pytest.raises(ConfigError, match="different seeds"):
+        transfer_probe(ProbeArguments(seeds=[1, 1]), [])
+    with pytest.raises(ConfigError, match="needs a mixture"):
+        transfer_probe(ProbeArguments(mixtures=["a", "b", "c"]), [])
+    with pytest.raises(ConfigError, match="--mixtures"):
+        transfer_probe(ProbeArguments(), ["--mixture", "transfer_probe"])
 
 
 @pytest.mark.parametrize(
@@ -122,21 +128,25 @@ def test_single_tasks_with_shuffled_labels_are_refused_by_every_run(tmp_path: Pa
 
 
 def test_the_probes_end_in_a_table_of_gaps(tmp_path: Path) -> None:
-    arguments = ProbeArguments(seeds=[1, 2], auxiliary=["mini_xp3/noise"], probe_dir=str(tmp_path))
+    arguments = ProbeArguments(
+        seeds=[1, 2], auxiliary=["mini_xp3/noise"], mixtures=["transfer_probe_noise"], probe_dir=str(tmp_path)
+    )
     flags = [
         "--preset", "smoke", "--max_steps", "2", "--diagnostics_every", "1", "--diagnostics_items", "2",
         "--diagnostics_examples", "16", "--report_to", "none", "--disable_tqdm", "true", "--use_cpu", "true",
     ]  # fmt: skip
     found = transfer_probe(arguments, flags)
-    assert [(row["auxiliary"], row["seeds"]) for row in found["gaps"]] == [("mini_xp3/noise", (2, 2))]
-    curves = [curve for of in found["curves"].values() for curve in of]
+    assert [(row["auxiliary"], row["seeds"]) for row in found["gaps"]] == [("mini_xp3/noise", [2, 2])]
+    curves = [curve for of in found["curves"]["transfer_probe_noise"].values() for curve in of]
     assert [curve["seed"] for curve in curves] == [1, 2, 1, 2]
-    # all runs begin alike, with the same weights and measured examples; a seed is an order of the rows
-    assert [curve["loss"][0] for curve in curves] == pytest.approx([curves[0]["loss"][0]] * 4)
-    assert curves[2]["loss"][1] != curves[3]["loss"][1]
-    assert [path.parts[-4:-2] for path in tmp_path.rglob("base/model.safetensors")] == [("seed-1", "alone")]
+    # a seed's runs begin with the same weights, another seed's with others
+    first = [curve["loss"][0] for curve in curves]
+    assert first[:2] == pytest.approx(first[2:])
+    assert first[0] != pytest.approx(first[1])
+    bases = sorted(path.parts[-4:-2] for path in tmp_path.rglob("base/model.safetensors"))
+    assert bases == [("seed-1", "alone"), ("seed-2", "alone")]
     assert "Gap at the same training loss" in (tmp_path / "report.html").read_text()
-    settings = [json.loads(p.read_text()) for p in sorted(tmp_path.glob("seed-*/*/training_arguments.json"))]
+    settings = [json.loads(p.read_text()) for p in sorted(tmp_path.rglob("seed-*/*/training_arguments.json"))]
     assert sorted(each["per_device_train_batch_size"] for each in settings) == [16, 16, 32, 32]
 
 
