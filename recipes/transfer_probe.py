@@ -4,8 +4,8 @@ accelerate launch recipes/transfer_probe.py                    # the micro-world
 accelerate launch recipes/transfer_probe.py --seeds 4 5 6
 accelerate launch recipes/transfer_probe.py --preset smoke     # less than a minute; its gaps mean nothing
 
-The target task has few items. Beside it trains nothing, a sibling task on other items, or labels drawn at random; steps
-and rows of the target task per step are the same, and all runs begin with the same weights. The gap is the development
+The target task has few items. Beside it trains nothing, a sibling task, or labels drawn at random; steps and rows of
+the target task per step are the same, and a seed's runs begin with the same weights. The gap is the development
 metric of both tasks together minus that of the target alone, at the same training loss; it counts beyond two standard
 deviations over seeds. Settings stand in `recipes/runs/transfer_probe.yaml`; how they were found, in docs/comparison.md.
 """
