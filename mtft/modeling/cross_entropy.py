@@ -48,6 +48,10 @@ def chunked_cross_entropy(
     """
     numbers = _CPU_CHUNK_NUMBERS if weight.device.type == "cpu" else _CHUNK_NUMBERS
     size = chunk or max(64, numbers // weight.shape[0])
+    if (
+        not torch.is_grad_enabled()
+    ):  # a function of our own is not told, and would compute the weight's gradient
+        hidden, weight = hidden.detach(), weight.detach()
     arguments = (hidden, weight, targets, token_weights, size, options or LossOptions())
     total, terms = _ChunkedCrossEntropy.apply(*arguments)  # type: ignore[no-untyped-call]
     return total, terms
