@@ -24,6 +24,7 @@ from mtft.evaluation import (
 )
 from mtft.evaluation.selection import CellScore, select
 from mtft.mixing import MixtureSpec
+from mtft.runs.validation_data import load_validation_side
 from mtft.tasks import Problems
 from mtft.training import MultitaskArguments
 
@@ -139,15 +140,8 @@ def _suite(settings: MultitaskArguments, spec: MixtureSpec) -> Suite:
             max_input_tokens=spec.limits.max_input_tokens,
             path=spec.path,
         )
-    suite = Suite.load(settings.diagnostics_suite)
-    if suite.side != "validation":
-        raise SuiteError(
-            "The development metric is measured on the validation side.",
-            found=f"side `{suite.side}`",
-            where=suite.path,
-            remedy="Write `side: validation` in a suite of its own.",
-        )
-    return suite.with_items(items)
+    rule = "The development metric is measured on the validation side."
+    return load_validation_side(settings.diagnostics_suite, rule).with_items(items)
 
 
 def _ranked(example: EvalExample) -> bool:

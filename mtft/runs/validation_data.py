@@ -85,15 +85,30 @@ def validation_suite(run: RunArguments, spec: MixtureSpec, cells: MixtureCells) 
             path=spec.path,
         )
     else:
-        suite = Suite.load(run.validation_suite)
+        suite = load_validation_side(run.validation_suite, "Checkpoints are chosen on the validation side.")
+    return suite.with_items(run.validation_items)
+
+
+def load_validation_side(name: str, rule: str) -> Suite:
+    """The suite of this name or path, which must look at the validation side.
+
+    Args:
+        name: As the user gave it.
+        rule: What needs the validation side, for the error.
+
+    Raises:
+        ConfigError: There is no suite of that name.
+        SuiteError: The suite looks at another side.
+    """
+    suite = Suite.load(name)
     if suite.side != "validation":
         raise SuiteError(
-            "Checkpoints are chosen on the validation side.",
+            rule,
             found=f"side `{suite.side}`",
             where=suite.path,
             remedy="Write `side: validation` in a suite of its own.",
         )
-    return suite.with_items(run.validation_items)
+    return suite
 
 
 def validation_data(

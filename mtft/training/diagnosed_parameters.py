@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mtft.errors import ConfigError
+from mtft.training.chosen_parameters import choose_parameters
 from mtft.training.diagnostic_settings import DiagnosticSettings
 
 
@@ -23,35 +24,8 @@ def chosen_parameters(model: nn.Module, which: str) -> dict[str, nn.Parameter]:
     Raises:
         ConfigError: No trained weight is chosen.
     """
-    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-    if which == "last_block":
-        prefix = f"{_last_block(model)}."
-        trained = {name: weight for name, weight in trained.items() if name.startswith(prefix)}
-    if not trained:
-        raise ConfigError(
-            f"`diagnostics_parameters: {which}` must choose weights that train.",
-            found="none",
-            remedy="Give --diagnostics_parameters all.",
-        )
-    return trained
-
-
-def _last_block(model: nn.Module) -> str:
-    """The name of the last block: the end of the last list of modules that stands in no other list."""
-    lists = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
-    outer = [
-        (name, blocks)
-        for name, blocks in lists
-        if len(blocks) and not any(name.startswith(f"{other}.") for other, _ in lists)
-    ]
-    if not outer:
-        raise ConfigError(
-            "`diagnostics_parameters: last_block` needs a model of blocks.",
-            found=type(model).__name__,
-            remedy="Give --diagnostics_parameters all.",
-        )
-    name, blocks = outer[-1]
-    return f"{name}.{len(blocks) - 1}"
+    wanted = which if which == "last_block" else "trainable"
+    return choose_parameters(model, wanted, "diagnostics_parameters")
 
 
 def refuse_partitioned_gradients(

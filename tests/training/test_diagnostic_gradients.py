@@ -316,9 +316,9 @@ def test_weights_that_do_not_train_are_not_chosen() -> None:
     model, _ = toy_model("bloom")
     for weight in model.parameters():
         weight.requires_grad_(requires_grad=False)
-    with pytest.raises(ConfigError, match="weights that train"):
+    with pytest.raises(ConfigError, match="`diagnostics_parameters` must leave a trainable parameter"):
         chosen_parameters(model, "all")
-    with pytest.raises(ConfigError, match="model of blocks"):
+    with pytest.raises(ConfigError, match="`diagnostics_parameters: last_block` needs a model whose layers"):
         chosen_parameters(Bigrams(), "last_block")
 
 
