@@ -10,7 +10,7 @@ metric of both tasks together minus that of the target alone, at the same traini
 deviations over seeds. Settings stand in `recipes/runs/transfer_probe.yaml`; how they were found, in docs/comparison.md.
 """
 
-from mtft.runs import read_probe, readable_errors, transfer_probe
+from mtft.runs import gap_line, read_probe, readable_errors, transfer_probe
 
 
 @readable_errors
@@ -19,8 +19,7 @@ def main() -> None:
     arguments, flags = read_probe()
     found = transfer_probe(arguments, flags)
     for row in found["gaps"]:
-        told = f"gap {row['gap']:+.3f}, band {row['band']:.3f}: {row['verdict']}"
-        print(f"{found['target']} beside {row['auxiliary']}: {told}")
+        print(gap_line(found["target"], row))
     print("Report:", f"{arguments.probe_dir}/report.html")
 
 

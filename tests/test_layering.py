@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "mtft"
 # What each room may import directly; the closure over this table is what it may import at all.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "plain": set(),
     "resources": set(),
     "languages": set(),
     "prompting": set(),
@@ -28,10 +29,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runs": {"training", "evaluation", "reporting"},
     "cli": {"runs"},
 }
-OPEN = {"errors", "resources", "languages"}
+OPEN = {"errors", "plain", "resources", "languages"}
 TORCH = {"torch", "transformers", "accelerate", "peft", "deepspeed"}
 WITHOUT_TORCH = {
-    "errors", "resources", "languages", "prompting", "structured", "synthetic", "tasks", "mixing",
+    "errors", "plain", "resources", "languages", "prompting", "structured", "synthetic", "tasks", "mixing",
     "statistics", "reporting",
 }  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mtft.cli.output import say, say_json, say_table
+from mtft.plain import finite
 
 app = typer.Typer(help="What diagnostics measured along runs.", no_args_is_help=True)
 
@@ -82,5 +83,4 @@ def _number(value: float, form: str) -> str:
 def _plain(gap: object) -> dict[str, object]:
     """The gap's numbers; those that are none become null."""
     names = ("low", "high", "mean", "band", "share_above", "share_below", "verdict", "seeds")
-    found = {name: getattr(gap, name) for name in names}
-    return {n: None if isinstance(v, float) and not math.isfinite(v) else v for n, v in found.items()}
+    return finite({name: getattr(gap, name) for name in names})

@@ -30,6 +30,7 @@ from mtft.evaluation.score_functions import FREE, SUM
 from mtft.evaluation.slices import slice_rows
 from mtft.evaluation.summaries import SummaryCell, summarise
 from mtft.evaluation.transfer import transfer_rows, transfer_tasks
+from mtft.plain import finite
 
 SCHEMA = 1
 RESULTS, SAMPLES = "results.json", "samples.parquet"
@@ -136,8 +137,7 @@ class EvaluationResults:
                 score_functions=score_function_rows(samples, self.cells),
             ),
         }
-        cleaned: dict[str, Any] = _without_nan(content)
-        return cleaned
+        return finite(content)
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Writes `results.json` and `samples.parquet`, each whole or not at all; returns the former's
@@ -321,14 +321,3 @@ def _unscored(samples: SampleRows) -> list[dict[str, Any]]:
         for (model, task, reason), rows in samples.parts("model", "task", "unscored_reason")
         if reason
     ]
-
-
-def _without_nan(value: Any) -> Any:
-    """Plain JSON: a number that is not one becomes null."""
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -14,6 +14,7 @@ from mtft.evaluation.aggregate import Place, TemplateCell, template_cells
 from mtft.evaluation.averages import primary_metric
 from mtft.evaluation.examples import EvalCell, Sample
 from mtft.evaluation.metrics import Metric
+from mtft.plain import finite
 from mtft.statistics import above_chance
 
 RULE = (
@@ -68,8 +69,8 @@ class Selection:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data; numbers that JSON lacks become null."""
-        cells = [{name: _json(value) for name, value in asdict(cell).items()} for cell in self.cells]
-        return {"score": _json(self.score), "tasks": self.tasks, "cells": cells}
+        cells = [asdict(cell) for cell in self.cells]
+        return finite({"score": self.score, "tasks": self.tasks, "cells": cells})
 
 
 def select(samples: Iterable[Sample], cells: Iterable[EvalCell]) -> Selection:
@@ -120,7 +121,3 @@ def _normalised(value: float, chance: float | None, metric: Metric) -> float:
         return float(above_chance(value, chance))
     share = value / metric.top
     return 1.0 - share if metric.less_is_better else share
-
-
-def _json(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

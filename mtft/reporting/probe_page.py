@@ -46,7 +46,7 @@ def _gaps(rows: Sequence[Mapping[str, Any]]) -> Any:
             Cell(row["verdict"]),
             _signed(row["at_lowest_loss"]),
             _plain(row["band_at_lowest_loss"]),
-            Cell(f"{row['loss_from']:.3g} to {row['loss_to']:.3g}"),
+            _losses(row),
         )
         for row in rows
     ]
@@ -64,11 +64,16 @@ def _gaps(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _signed(value: float | None, tone: str = "") -> Cell:
-    return Cell("–") if value is None or math.isnan(value) else Cell(f"{value:+.3f}", value, tone)
+    return Cell("–") if value is None else Cell(f"{value:+.3f}", value, tone)
 
 
 def _plain(value: float | None) -> Cell:
-    return Cell("–") if value is None or math.isnan(value) else Cell(f"{value:.3f}", value)
+    return Cell("–") if value is None else Cell(f"{value:.3f}", value)
+
+
+def _losses(row: Mapping[str, Any]) -> Cell:
+    ends = row["loss_from"], row["loss_to"]
+    return Cell("none in common" if row["gap"] is None else "{:.3g} to {:.3g}".format(*ends))
 
 
 def _figure(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> Html:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, TypeVar
 
 from mtft.errors import RunError
+from mtft.plain import finite
 
 
 class CellKey(NamedTuple):
@@ -230,17 +230,12 @@ class CurvePoint(Keyed):
 Record = TypeVar("Record")
 
 
-def clean(value: object) -> Any:
-    """A number that is not one becomes None; everything else stays."""
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _record(kind: type[Record], row: object, where: str) -> Record:
     """One record from a mapping; keys it does not know are left, null means the default."""
     if not isinstance(row, Mapping):
         raise RunError("Results hold mappings as rows.", found=type(row).__name__, where=where)
     names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    given = {name: clean(row[name]) for name in names & row.keys() if row[name] is not None}
+    given = finite({name: row[name] for name in names & row.keys() if row[name] is not None})
     try:
         return kind(**given)
     except TypeError as error:

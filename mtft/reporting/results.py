@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mtft.errors import RunError
+from mtft.plain import finite
 from mtft.reporting.records import (
     Average,
     Cell,
@@ -24,7 +25,6 @@ from mtft.reporting.records import (
     SliceScore,
     Summary,
     Transfer,
-    clean,
     records,
 )
 
@@ -267,7 +267,7 @@ def _controls(results: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     rows = results.get("controls") or []
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise RunError("Controls are a list of mappings.", found=type(rows).__name__, where="controls")
-    return tuple({k: clean(v) for k, v in row.items()} for row in sorted(rows, key=_plain))
+    return tuple(finite(row) for row in sorted(rows, key=_plain))
 
 
 def _plain(row: object) -> str:

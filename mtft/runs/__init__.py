@@ -8,7 +8,7 @@ from mtft.runs.mtl_compare import CompareArguments, compare_methods, read_compar
 from mtft.runs.run import Run
 from mtft.runs.settings import read_arguments, read_recipe, read_settings
 from mtft.runs.study import StudyArguments, read_study, study
-from mtft.runs.transfer_probe import ProbeArguments, read_probe, transfer_probe
+from mtft.runs.transfer_probe import ProbeArguments, gap_line, read_probe, transfer_probe
 
 __all__ = [
     "CompareArguments",
@@ -21,6 +21,7 @@ __all__ = [
     "compare_methods",
     "data_to_text",
     "evaluate_model",
+    "gap_line",
     "read_arguments",
     "read_comparison",
     "read_data_to_text",

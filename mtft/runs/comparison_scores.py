@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -276,15 +275,6 @@ def _row(found: Compared | None) -> dict[str, Any] | None:
         "n_seeds": gain.n_seeds,
         "items": found.n_items,
     }
-
-
-def finite(content: Any) -> Any:
-    """The same plain data with null for numbers that are none, since JSON knows neither NaN nor infinity."""
-    if isinstance(content, Mapping):
-        return {name: finite(value) for name, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [finite(value) for value in content]
-    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def _correct(rows: Sequence[dict[str, Any]]) -> None:

@@ -9,13 +9,14 @@ from itertools import chain, repeat
 from pathlib import Path
 
 from mtft.evaluation import EvalExample, Suite
-from mtft.mixing import BuiltMixture, MixtureSpec, Sampling, build_mixture
+from mtft.mixing import BuiltMixture, MixtureCells, MixtureSpec, Sampling, build_mixture
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder, cache_folder, data_root
 from mtft.runs.arguments import RunArguments
 from mtft.runs.development import Development, development
 from mtft.runs.folder import on_main_first
 from mtft.runs.pretraining import pretrained_languages
+from mtft.runs.subset import check_tasks
 from mtft.runs.validation_data import ValidationData, validation_data
 from mtft.synthetic import world
 from mtft.tasks import CardIndex, Problems, Sources
@@ -77,6 +78,19 @@ def _sampling(run: RunArguments) -> Sampling | None:
     return replace(Sampling.parse(run.sample), stratify=run.stratify) if run.sample else None
 
 
+def mixture_cells(run: RunArguments, library: Library) -> tuple[MixtureSpec, MixtureCells]:
+    """A run's mixture, and its cells; nothing is rendered yet.
+
+    Raises:
+        MtftError: The mixture is malformed, a task or template of it unknown, or one of `only_tasks` not trained by it.
+    """
+    spec = MixtureSpec.load(run.mixture).with_templates(run.templates).with_sample(_sampling(run))
+    spec = spec.with_over_long(run.over_long, "--over_long").with_exemplars(run.exemplars, "--exemplars")
+    cells = spec.resolve(library.cards, library.templates)
+    check_tasks(cells, run.only_tasks)
+    return spec, cells
+
+
 def prepare_data(run: RunArguments, training: MultitaskArguments | None = None) -> RunData:
     """Cards, templates, mixture and suite; the main process renders the mixture, the others find it in the cache.
 
@@ -88,9 +102,7 @@ def prepare_data(run: RunArguments, training: MultitaskArguments | None = None) 
         MtftError: Anything the user gave is unknown, missing or malformed.
     """
     library = Library.open(run.prompts, run.data_root, strict=run.strict)
-    spec = MixtureSpec.load(run.mixture).with_templates(run.templates).with_sample(_sampling(run))
-    spec = spec.with_over_long(run.over_long, "--over_long").with_exemplars(run.exemplars, "--exemplars")
-    cells = spec.resolve(library.cards, library.templates)
+    spec, cells = mixture_cells(run, library)
     suite = Suite.load(run.suite or spec.name).with_items(run.max_items_per_cell) if run.evaluate else None
     suite = suite.with_protocol(run.protocol) if suite else None
     problems = Problems(strict=run.strict)

@@ -17,17 +17,18 @@ import numpy as np
 from mtft.encoding import accumulation_for
 from mtft.errors import ConfigError, nearest
 from mtft.evaluation import EvaluationResults
+from mtft.plain import finite
 from mtft.reporting.compare_page import compare_page, compare_tables, verdicts
 from mtft.reporting.csv_files import table_csv
 from mtft.runs.arguments import RunArguments
 from mtft.runs.comparison_checks import check_budget, check_method, rows_per_step
-from mtft.runs.comparison_scores import comparison_rows, finite, scores_of
+from mtft.runs.comparison_scores import comparison_rows, scores_of
 from mtft.runs.folder import on_main_first, write_atomically
 from mtft.runs.methods import SINGLE, read_methods
 from mtft.runs.models import is_built_in
 from mtft.runs.run import Run
 from mtft.runs.settings import StrictParser, read_settings
-from mtft.runs.subset import TaskSubset
+from mtft.runs.subset import TaskSubset, check_tasks
 from mtft.training import MultitaskArguments
 
 RECIPE = "mtl_compare"
@@ -168,6 +169,8 @@ class Comparison:
         run = Run(*self._settings((), seed, "start"))
         if self.first is None:
             run.prepare_data()
+            if self.arguments.single_tasks not in (["all"], ["none"]):
+                check_tasks(run.data.built.cells, self.arguments.single_tasks)
             self.first = run
         else:
             run.data = self.first.data

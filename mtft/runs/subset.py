@@ -10,12 +10,29 @@ import numpy as np
 import numpy.typing as npt
 
 from mtft.errors import ConfigError, nearest
-from mtft.mixing import Mixture, OverlapIndex
+from mtft.mixing import Mixture, MixtureCells, OverlapIndex
 from mtft.mixing.overlap_build import overlap_index
 from mtft.tasks import Example
 
 Positions = npt.NDArray[np.int64]
 _AT_ONCE = 8192
+
+
+def check_tasks(cells: MixtureCells, tasks: Sequence[str]) -> list[str]:
+    """The task of each cell that a mixture trains on, in its order.
+
+    Raises:
+        ConfigError: One of `tasks` is not among them.
+    """
+    trained = [cell.task.name for cell in cells.train]
+    for name in tasks:
+        if name not in trained:
+            raise ConfigError(
+                "A run's tasks must be trained by its mixture.",
+                found=name,
+                remedy=nearest(name, sorted(set(trained))),
+            )
+    return trained
 
 
 class TaskSubset:
@@ -40,14 +57,7 @@ class TaskSubset:
     """
 
     def __init__(self, mixture: Mixture, tasks: Sequence[str], rows_per_step: int | None = None) -> None:
-        trained = [cell.task.name for cell in mixture.built.cells.train]
-        for name in tasks:
-            if name not in trained:
-                raise ConfigError(
-                    "A run's tasks must be trained by its mixture.",
-                    found=name,
-                    remedy=nearest(name, sorted(set(trained))),
-                )
+        trained = check_tasks(mixture.built.cells, tasks)
         self._mixture, self.tasks = mixture, tuple(sorted(set(tasks)))
         self._units = np.flatnonzero(np.isin(trained, self.tasks))
         self.share = float(mixture.shares[self._units].sum() / mixture.shares.sum())

@@ -30,12 +30,16 @@ def read_runs(
     """
     given = [*((path, "") for path in runs), *((p, "single") for p in single), *((p, "multi") for p in multi)]
     if not given:
-        raise RunError("There must be a run to look at.", found="none")
+        raise RunError(
+            "There must be a run to look at.",
+            found="none",
+            remedy="Name the folders of runs that were trained with --diagnostics true.",
+        )
     places = [path.resolve() for path, _ in given]
     for place in places:
         if places.count(place) > 1:
             raise RunError("A run must be named once.", found="twice", where=place)
-    found = [_tracked(path, kind) for path, kind in given]
+    found = [tracked_run(path, kind) for path, kind in given]
     sides: dict[tuple[str, int], str] = {}
     for run in found:
         side = (run.kind, run.seed)
@@ -49,7 +53,16 @@ def read_runs(
     return found
 
 
-def _tracked(path: Path, kind: str) -> TrackedRun:
+def tracked_run(path: Path, kind: str = "") -> TrackedRun:
+    """A run's trajectory over all languages.
+
+    Args:
+        path: Its folder, or the trajectory file.
+        kind: `single` or `multi`; left out, by how many tasks it measured the training loss of.
+
+    Raises:
+        RunError: There is no trajectory, or no training loss in it.
+    """
     rows = read_trajectory(path)
     tasks = {row.task for row in rows if row.quantity == "train_loss"}
     if not tasks:
@@ -63,13 +76,11 @@ def _value(row: Measured) -> TrackedValue:
     return TrackedValue(row.step, row.task, row.quantity, row.other, row.value)
 
 
-def curve_of(run: TrackedRun, task: str) -> Curve | None:
-    """The metric of a task against its training loss, at the steps that have both; None without any."""
+def curve_of(run: TrackedRun, task: str) -> Curve:
+    """The metric of a task against its training loss, at the steps that have both."""
     losses = dict(run.series(task, "train_loss"))
     metrics = dict(run.series(task, "dev_metric"))
     steps = sorted(losses.keys() & metrics.keys())
-    if not steps:
-        return None
     return Curve(np.array([losses[s] for s in steps]), np.array([metrics[s] for s in steps]), run.seed)
 
 
@@ -79,7 +90,8 @@ def gaps(runs: Sequence[TrackedRun]) -> dict[str, Gap]:
     for task in sorted({each.task for run in runs for each in run.values}):
         sides: dict[str, list[Curve]] = {"single": [], "multi": []}
         for run in runs:
-            if (curve := curve_of(run, task)) is not None:
+            curve = curve_of(run, task)
+            if len(curve.losses):
                 sides[run.kind].append(curve)
         if all(sides.values()):
             found[task] = generalisation_gap(sides["single"], sides["multi"])

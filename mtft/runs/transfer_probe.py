@@ -5,23 +5,23 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mtft.errors import ConfigError
+from mtft.plain import finite
 from mtft.reporting.probe_page import probe_page
-from mtft.runs.comparison_scores import finite
+from mtft.runs.data import Library, mixture_cells
 from mtft.runs.folder import on_main_first, write_atomically
 from mtft.runs.models import is_built_in
 from mtft.runs.run import Run
 from mtft.runs.settings import StrictParser, read_settings
 from mtft.runs.subset import TaskSubset
-from mtft.runs.trajectory_file import TRAJECTORY_FILE, Measured, read_trajectory
+from mtft.runs.trajectories import curve_of, tracked_run
+from mtft.runs.trajectory_file import TRAJECTORY_FILE
 from mtft.statistics import Curve, Gap, generalisation_gap
 
 RECIPE = "transfer_probe"
@@ -100,6 +100,7 @@ def transfer_probe(arguments: ProbeArguments, flags: Sequence[str]) -> dict[str,
     """
     if "--mixture" in flags:
         raise ConfigError("A probe's mixtures are given by `--mixtures`.", found="--mixture")
+    _check(arguments, flags)
     place = Path(arguments.probe_dir)
     rows: list[dict[str, Any]] = []
     curves: dict[str, dict[str, Any]] = {}
@@ -120,6 +121,14 @@ def transfer_probe(arguments: ProbeArguments, flags: Sequence[str]) -> dict[str,
     return content
 
 
+def _check(arguments: ProbeArguments, flags: Sequence[str]) -> None:
+    """Every mixture trains on the tasks that are probed in it, found out before the first of them is rendered."""
+    for mixture, names in arguments.probes.items():
+        run, _ = read_settings(RECIPE, [*flags, "--mixture", mixture])
+        run.only_tasks = [arguments.target, *names]
+        mixture_cells(run, Library.open(run.prompts, run.data_root, strict=run.strict))
+
+
 def _curves(
     arguments: ProbeArguments, flags: Sequence[str], place: Path, mixture: str, auxiliary: Sequence[str]
 ) -> dict[str, list[Curve]]:
@@ -130,7 +139,7 @@ def _curves(
         for name in (ALONE, *auxiliary):
             run = _trained(arguments, [*flags, "--mixture", mixture], place, seed, name, first)
             first = first or run
-            curve = curve_of(read_trajectory(run.folder.path), arguments.target, seed)
+            curve = curve_of(tracked_run(run.folder.path), arguments.target)
             found.setdefault(name, []).append(curve)
     return found
 
@@ -168,15 +177,6 @@ def rows_per_step(run: Run, tasks: Sequence[str], target: str, rows: int) -> int
     return max(1, round(rows * whole / part))
 
 
-def curve_of(rows: Iterable[Measured], task: str, seed: int) -> Curve:
-    """A task's development metric against its training loss, over the steps that have both."""
-    wanted = [row for row in rows if row.task == task and not row.language]
-    loss = {row.step: row.value for row in wanted if row.quantity == "train_loss"}
-    metric = {row.step: row.value for row in wanted if row.quantity == "dev_metric"}
-    steps = sorted(set(loss) & set(metric))
-    return Curve(np.array([loss[s] for s in steps]), np.array([metric[s] for s in steps]), seed)
-
-
 def gap_row(name: str, mixture: str, gap: Gap) -> dict[str, Any]:
     """A gap in figures."""
     return {
@@ -193,3 +193,12 @@ def gap_row(name: str, mixture: str, gap: Gap) -> dict[str, Any]:
         "band_at_lowest_loss": float(gap.bands[-1]) if len(gap.losses) else None,
         "seeds": gap.seeds,
     }
+
+
+def gap_line(target: str, row: Mapping[str, Any]) -> str:
+    """A row of `probe.json` in a line; what was not measured, such as the band of one seed, is a dash."""
+    gap, band = (
+        "–" if row[name] is None else format(row[name], form)
+        for name, form in (("gap", "+.3f"), ("band", ".3f"))
+    )
+    return f"{target} beside {row['auxiliary']}: gap {gap}, band {band}: {row['verdict']}"

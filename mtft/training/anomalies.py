@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, NamedTuple
 
+from mtft.plain import finite
+
 # makes the median absolute deviation of a normal distribution its standard deviation
 _TO_SIGMA = 1.4826
 # a window whose losses hardly differ would call any loss a spike
@@ -108,21 +110,23 @@ class Anomaly:
             {
                 "position": row.position,
                 "row": name,
-                "loss": _finite(row.loss),
+                "loss": row.loss,
                 "tokens": row.tokens,
-                "share": _finite(row.share),
+                "share": row.share,
             }
             for row, name in zip(self.rows, names, strict=True)
         ]
-        return {
-            "kind": self.kind,
-            "step": self.step,
-            "loss": _finite(self.loss),
-            "grad_norm": _finite(self.grad_norm),
-            "limit": self.limit,
-            "rows": rows,
-            "others": self.others,
-        }
+        return finite(
+            {
+                "kind": self.kind,
+                "step": self.step,
+                "loss": self.loss,
+                "grad_norm": self.grad_norm,
+                "limit": self.limit,
+                "rows": rows,
+                "others": self.others,
+            }
+        )
 
 
 def worst(rows: Iterable[RowLoss]) -> tuple[tuple[RowLoss, ...], int]:
@@ -152,7 +156,3 @@ def name_of(example: Any) -> str:
         + (f" row {split}/{row}" if row is not None else "")
         + (f", template {template}" if template else "")
     )
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

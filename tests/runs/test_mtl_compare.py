@@ -10,11 +10,13 @@ import pytest
 import yaml
 
 from mtft.errors import ConfigError
+from mtft.plain import finite
+from mtft.reporting.probe_page import probe_page
 from mtft.runs import CompareArguments, ProbeArguments, compare_methods, transfer_probe
 from mtft.runs.run import Run
 from mtft.runs.settings import read_settings
-from mtft.runs.trajectory_file import Measured
-from mtft.runs.transfer_probe import curve_of
+from mtft.runs.transfer_probe import gap_line, gap_row
+from mtft.statistics import Curve, generalisation_gap
 
 TOPIC = "mini_xp3/topic"
 
@@ -73,6 +75,16 @@ def test_mistakes_are_found_before_anything_is_built(tmp_path: Path) -> None:
         transfer_probe(ProbeArguments(mixtures=["a", "b", "c"]), [])
     with pytest.raises(ConfigError, match="--mixtures"):
         transfer_probe(ProbeArguments(), ["--mixture", "transfer_probe"])
+    for auxiliary in (["mini_xp3/subject", "mini_xp3/nose"], ["mini_xp3/subject", "mini_xp3/nli"]):
+        probes = ProbeArguments(auxiliary=auxiliary, probe_dir=str(tmp_path / "none"))
+        with pytest.raises(ConfigError, match="trained by its mixture"):
+            transfer_probe(probes, [])
+    only = read_settings(
+        "xp3_mt5", ["--only_tasks", "mini_xp3/topics", "--output_dir", str(tmp_path / "none")]
+    )
+    with pytest.raises(ConfigError, match="mini_xp3/topic"):
+        Run(*only).prepare_data()
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(
@@ -150,15 +162,21 @@ def test_the_probes_end_in_a_table_of_gaps(tmp_path: Path) -> None:
     assert sorted(each["per_device_train_batch_size"] for each in settings) == [16, 16, 32, 32]
 
 
-def test_a_curve_takes_the_steps_that_have_both_numbers() -> None:
-    def row(step: int, quantity: str, value: float, task: str = TOPIC, language: str = "") -> Measured:
-        return Measured(step, 1, task, language, quantity, "", value, 4)
-
-    rows = [
-        row(0, "train_loss", 2.0), row(0, "dev_metric", 0.2), row(5, "train_loss", 1.0), row(9, "dev_metric", 0.9),
-        row(0, "train_loss", 7.0, "other"), row(0, "train_loss", 8.0, language="en"),
-        row(3, "dev_metric", 0.4), row(3, "train_loss", 1.5),
-    ]  # fmt: skip
-    curve = curve_of(rows, TOPIC, 1)
-    assert np.array_equal(curve.losses, [2.0, 1.5])
-    assert np.array_equal(curve.metrics, [0.2, 0.4])
+@pytest.mark.parametrize(
+    ("losses", "line", "range_"),
+    [
+        (([2.0, 1.0], [2.0, 0.5]), "gap +0.200, band –: one seed", "2 to 1"),
+        (([2.0, 1.5], [1.0, 0.5]), "gap –, band –: no overlap", "none in common"),
+    ],
+)
+def test_what_was_not_measured_is_a_dash(
+    losses: tuple[list[float], list[float]], line: str, range_: str
+) -> None:
+    alone, beside = (
+        Curve(np.array(of), np.full(2, metric), 1) for of, metric in zip(losses, (0.4, 0.6), strict=True)
+    )
+    row = finite(gap_row("mini_xp3/noise", "m", generalisation_gap([alone], [beside])))
+    assert gap_line(TOPIC, row) == f"{TOPIC} beside mini_xp3/noise: {line}"
+    page = probe_page({"target": TOPIC, "seeds": [1], "gaps": [row], "curves": {}})
+    assert range_ in page
+    assert "None" not in page

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from mtft.cli.main import app
 from mtft.errors import RunError
 from mtft.reporting import write_trajectories
-from mtft.runs.trajectories import gaps, read_runs
+from mtft.runs.trajectories import curve_of, gaps, read_runs, tracked_run
 from mtft.runs.trajectory_file import TRAJECTORY_FILE, Measured, read_trajectory, write_trajectory
 from mtft.statistics.trajectory_summary import difference, last_mean, top_mean
 
@@ -150,3 +150,18 @@ def test_the_papers_summary_numbers() -> None:
     assert not difference([1.0, 2.0], [4.0, 6.0]).counts
     assert difference([1.0, 1.0], [5.0, 5.0]).counts
     assert not difference([1.0], [5.0, 5.0]).counts
+
+
+def test_a_curve_takes_the_steps_that_have_both_numbers(tmp_path: Path) -> None:
+    def row(step: int, quantity: str, value: float, task: str = "topic", language: str = "") -> Measured:
+        return Measured(step, 1, task, language, quantity, "", value, 4)
+
+    rows = [
+        row(0, "train_loss", 2.0), row(0, "dev_metric", 0.2), row(5, "train_loss", 1.0), row(9, "dev_metric", 0.9),
+        row(0, "train_loss", 7.0, "other"), row(0, "train_loss", 8.0, language="en"),
+        row(3, "dev_metric", 0.4), row(3, "train_loss", 1.5),
+    ]  # fmt: skip
+    write_trajectory(tmp_path / TRAJECTORY_FILE, rows)
+    curve = curve_of(tracked_run(tmp_path), "topic")
+    assert np.array_equal(curve.losses, [2.0, 1.5])
+    assert np.array_equal(curve.metrics, [0.2, 0.4])
