@@ -11,7 +11,7 @@ from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mtft.runs.development import Development
-from mtft.runs.trajectory_file import TRAJECTORY_FILE, Measured, read_trajectory, write_trajectory
+from mtft.runs.trajectory_file import TRAJECTORY_FILE, TrajectoryRow, read_trajectory, write_trajectory
 from mtft.runs.validation import random_states_kept
 from mtft.training import Diagnoser, MultitaskTrainer
 from mtft.training.diagnostic_cost import cost_line
@@ -39,7 +39,7 @@ class Diagnostics(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self.development, self.family, self.protocol = development, family, protocol
         self.path = folder / TRAJECTORY_FILE
-        self.rows: list[Measured] = []
+        self.rows: list[TrajectoryRow] = []
 
     def attach(self, trainer: MultitaskTrainer) -> None:
         """Watch this trainer.
@@ -96,27 +96,27 @@ class Diagnostics(TrainerCallback):  # type: ignore[misc]
             line = cost_line(self.diagnoser.passes(scored), coming, examples, self.diagnoser.kept_bytes)
             print(line, flush=True)
 
-    def _measure(self, step: int) -> list[Measured]:
+    def _measure(self, step: int) -> list[TrajectoryRow]:
         settings = self.trainer.args
         found = self.diagnoser.losses() if "train_loss" in settings.diagnostics_quantities else []
         if settings.measures_gradients:
             found += self.diagnoser.gradients(step)
-        rows = [Measured(step, settings.seed, *each) for each in found]
+        rows = [TrajectoryRow(step, settings.seed, *each) for each in found]
         return rows + self._dev_metric(step)
 
-    def _dev_metric(self, step: int) -> list[Measured]:
+    def _dev_metric(self, step: int) -> list[TrajectoryRow]:
         if self.development is None:
             return []
         settings, tokenizer = self.trainer.args, self.trainer.encoder.tokenizer
         model = self.trainer.model_wrapped
         scores = self.development.measure(model, tokenizer, self.family, step, self.protocol)
         return [
-            Measured(
+            TrajectoryRow(
                 step, settings.seed, each.task, each.language, "dev_metric", each.metric, each.value, each.n
             )
             for each in scores
             if not each.language or settings.diagnostics_languages
         ]
 
-    def _read(self) -> list[Measured]:
+    def _read(self) -> list[TrajectoryRow]:
         return read_trajectory(self.path) if self.path.is_file() else []

@@ -9,7 +9,7 @@ import numpy as np
 
 from mtft.errors import RunError
 from mtft.reporting import TrackedRun, TrackedValue
-from mtft.runs.trajectory_file import Measured, read_trajectory
+from mtft.runs.trajectory_file import TrajectoryRow, read_trajectory
 from mtft.statistics import Curve, Gap, generalisation_gap
 
 
@@ -72,7 +72,7 @@ def tracked_run(path: Path, kind: str = "") -> TrackedRun:
     return TrackedRun(name, kind, rows[0].seed, tuple(_value(row) for row in rows if not row.language))
 
 
-def _value(row: Measured) -> TrackedValue:
+def _value(row: TrajectoryRow) -> TrackedValue:
     return TrackedValue(row.step, row.task, row.quantity, row.other, row.value)
 
 

@@ -21,7 +21,7 @@ SCHEMA = pa.schema(
 )  # fmt: skip
 
 
-class Measured(NamedTuple):
+class TrajectoryRow(NamedTuple):
     """One row.
 
     Attributes:
@@ -46,7 +46,7 @@ class Measured(NamedTuple):
     n: int
 
 
-def write_trajectory(path: Path, rows: Iterable[Measured]) -> None:
+def write_trajectory(path: Path, rows: Iterable[TrajectoryRow]) -> None:
     """Write all rows, whole or not at all."""
     columns = list(zip(*sorted(rows, key=lambda row: row[:6]), strict=True)) or [()] * len(SCHEMA)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
@@ -56,7 +56,7 @@ def write_trajectory(path: Path, rows: Iterable[Measured]) -> None:
     unfinished.replace(path)
 
 
-def read_trajectory(place: Path) -> list[Measured]:
+def read_trajectory(place: Path) -> list[TrajectoryRow]:
     """The rows of a file, or of the run in a folder.
 
     Raises:
@@ -81,4 +81,4 @@ def read_trajectory(place: Path) -> list[Measured]:
         ) from error
     if any(None in column for column in columns):
         raise RunError("A trajectory must have a value in every column.", found="nulls", where=path)
-    return [Measured(*row) for row in zip(*columns, strict=True)]
+    return [TrajectoryRow(*row) for row in zip(*columns, strict=True)]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Finding(NamedTuple):
-    """One measured number; see `mtft.runs.trajectory_file.Measured`."""
+    """One measured number; see `mtft.runs.trajectory_file.TrajectoryRow`."""
 
     task: str
     language: str

@@ -12,7 +12,7 @@ import pytest
 from mtft.errors import ConfigError, SuiteError
 from mtft.runs import Run, read_settings
 from mtft.runs import diagnostics as diagnostics_module
-from mtft.runs.trajectory_file import Measured, read_trajectory
+from mtft.runs.trajectory_file import TrajectoryRow, read_trajectory
 from mtft.training import MultitaskTrainer
 from tests.launching import TORCHRUN, launched
 from tests.runs import launched_diagnostics
@@ -57,7 +57,7 @@ def made(pocket: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
     return Made(run, flags)
 
 
-def rows_of(run: Run) -> list[Measured]:
+def rows_of(run: Run) -> list[TrajectoryRow]:
     return read_trajectory(run.folder.path)
 
 
@@ -97,7 +97,7 @@ def test_a_run_trains_the_same_whether_it_is_diagnosed_or_not(made: Made, tmp_pa
     assert not (tmp_path / "plain" / "trajectory.parquet").exists()
 
 
-def comparable(rows: Sequence[Measured]) -> list[Any]:
+def comparable(rows: Sequence[TrajectoryRow]) -> list[Any]:
     return [(*row[:6], pytest.approx(row.value, rel=1e-3, abs=1e-6, nan_ok=True), row.n) for row in rows]
 
 
@@ -108,7 +108,7 @@ def test_a_killed_run_measures_no_step_twice(
     measured: list[int] = []
     really = diagnostics_module.Diagnostics._measure
 
-    def counted(self: Any, step: int) -> list[Measured]:
+    def counted(self: Any, step: int) -> list[TrajectoryRow]:
         measured.append(step)
         return really(self, step)
 

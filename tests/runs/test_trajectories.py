@@ -17,7 +17,7 @@ from mtft.cli.main import app
 from mtft.errors import RunError
 from mtft.reporting import write_trajectories
 from mtft.runs.trajectories import curve_of, gaps, read_runs, tracked_run
-from mtft.runs.trajectory_file import TRAJECTORY_FILE, Measured, read_trajectory, write_trajectory
+from mtft.runs.trajectory_file import TRAJECTORY_FILE, TrajectoryRow, read_trajectory, write_trajectory
 from mtft.statistics.trajectory_summary import difference, last_mean, top_mean
 
 HOSTILE = "<script>alert(1)</script>"
@@ -35,9 +35,11 @@ def write_run(folder: Path, tasks: list[str], seed: int, gain: float) -> Path:
                 "train_loss": loss, "conflict": 0.5 - 0.01 * step, "sharpness": 0.1 * number + step / 50,
                 "fisher_trace": 9.0 / (step + 1), "coherence": float("nan"),
             }  # fmt: skip
-            rows += [Measured(step, seed, task, "", name, "", value, 8) for name, value in values.items()]
-            rows.append(Measured(step, seed, task, "", "dev_metric", "accuracy", metric, 8))
-            rows += [Measured(step, seed, task, "", "cosine", o, -0.3, 8) for o in tasks if o != task]
+            rows += [
+                TrajectoryRow(step, seed, task, "", name, "", value, 8) for name, value in values.items()
+            ]
+            rows.append(TrajectoryRow(step, seed, task, "", "dev_metric", "accuracy", metric, 8))
+            rows += [TrajectoryRow(step, seed, task, "", "cosine", o, -0.3, 8) for o in tasks if o != task]
     write_trajectory(folder / TRAJECTORY_FILE, rows)
     return folder
 
@@ -51,8 +53,8 @@ def runs(tmp_path: Path) -> list[Path]:
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     rows = [
-        Measured(3, 1, "b", "", "train_loss", "", 0.5, 4),
-        Measured(0, 1, "a", "so", "cosine", "b", -1.0, 2),
+        TrajectoryRow(3, 1, "b", "", "train_loss", "", 0.5, 4),
+        TrajectoryRow(0, 1, "a", "so", "cosine", "b", -1.0, 2),
     ]
     write_trajectory(tmp_path / TRAJECTORY_FILE, rows)
     assert read_trajectory(tmp_path) == sorted(rows)
@@ -71,7 +73,7 @@ def test_what_is_no_trajectory_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"step": ["one"]}), path)
     with pytest.raises(RunError, match="must be a Parquet file"):
         read_trajectory(path)
-    write_trajectory(path, [Measured(0, 1, "a", "", "dev_metric", "accuracy", 0.5, 1)])
+    write_trajectory(path, [TrajectoryRow(0, 1, "a", "", "dev_metric", "accuracy", 0.5, 1)])
     with pytest.raises(RunError, match="training losses"):
         read_runs([tmp_path])
     with pytest.raises(RunError, match="named once"):
@@ -153,8 +155,8 @@ def test_the_papers_summary_numbers() -> None:
 
 
 def test_a_curve_takes_the_steps_that_have_both_numbers(tmp_path: Path) -> None:
-    def row(step: int, quantity: str, value: float, task: str = "topic", language: str = "") -> Measured:
-        return Measured(step, 1, task, language, quantity, "", value, 4)
+    def row(step: int, quantity: str, value: float, task: str = "topic", language: str = "") -> TrajectoryRow:
+        return TrajectoryRow(step, 1, task, language, quantity, "", value, 4)
 
     rows = [
         row(0, "train_loss", 2.0), row(0, "dev_metric", 0.2), row(5, "train_loss", 1.0), row(9, "dev_metric", 0.9),
