@@ -9,7 +9,6 @@ from dataclasses import fields
 from typing import Any
 
 from mtft.reporting.results import Results
-from mtft.reporting.tables import Table
 
 KINDS = (
     *("summary", "cells", "averages", "comparisons", "transfer", "published"),
@@ -24,16 +23,6 @@ def csv_files(results: Results) -> Iterator[tuple[str, str]]:
         rows = getattr(results, kind)
         if rows:
             yield f"{kind}.csv", _content(rows)
-
-
-def table_csv(table: Table) -> str:
-    """One table: the number behind a cell where there is one, else its text."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow([harmless(column.strip()) for column in table.columns])
-    for row in table.rows:
-        writer.writerow([harmless(cell.text) if cell.value is None else cell.value for cell in row])
-    return written.getvalue()
 
 
 def _content(rows: Sequence[Any]) -> str:
@@ -59,6 +48,8 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     for name, value in row.items():
         if isinstance(value, list) and all(isinstance(each, dict) for each in value):
             value = {str(each.get("model", at)): each for at, each in enumerate(value)}
+        elif isinstance(value, list):
+            value = " ".join(map(str, value))
         if isinstance(value, dict):
             flat |= {f"{name}.{key}": inner for key, inner in _flat(value).items()}
         else:
