@@ -205,7 +205,7 @@ def comparison_rows(scores: Scores, reference: str, step_seconds: Mapping[str, f
     ranks = _ranks(scores)
     over_single = {m: compared(scores, m, SINGLE) for m in rivals} if singles else {}
     over_reference = {m: compared(scores, m, reference) for m in rivals if m != reference}
-    methods = [
+    methods: list[dict[str, Any]] = [
         {
             "method": method,
             "mean_rank": ranks.get(method),
