@@ -64,7 +64,7 @@ class Diagnoser:
         refuse_partitioned_gradients(self.args, config, fsdp=trainer.is_fsdp_enabled)
         if self.args.measures_gradients:
             chosen = chosen_parameters(trainer.model, self.args.diagnostics_parameters)
-            refuse_coarse_weights(self.args, chosen)
+            refuse_coarse_weights(self.args, chosen, config)
             self.probe = GradientProbe(trainer.model, chosen, trainer.own_forward, self.args.device)
         self.collator = Collator(trainer.encoder)
         self.tasks = choose_examples(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import torch.nn.functional as F
 from mtft.encoding import Collator
 from mtft.errors import ConfigError
 from mtft.modeling import LossOptions, TargetHead, set_loss_options
+from mtft.training import Diagnoser
 from mtft.training.diagnosed_parameters import (
     chosen_parameters,
     refuse_coarse_weights,
@@ -28,8 +30,8 @@ from mtft.training.fisher import fisher_trace, sampled_loss
 from mtft.training.normalization import weigh_rows
 from mtft.training.sharpness import adaptive_sharpness
 from mtft.training.task_gradients import GradientProbe, task_gradients
-from tests.training.additions import toy_model
-from tests.training.diagnosed import Bigrams, bigram_batch, bigram_trace, examples_of
+from tests.training.additions import MakeTrainer, toy_model
+from tests.training.diagnosed import Bigrams, GroupedAdditions, bigram_batch, bigram_trace, examples_of
 
 CPU = torch.device("cpu")
 
@@ -310,6 +312,28 @@ def test_a_change_below_rounding_is_refused() -> None:
         refuse_coarse_weights(DiagnosticSettings(), weights)
     refuse_coarse_weights(DiagnosticSettings(diagnostics_sharpness_radius=0.1), weights)
     refuse_coarse_weights(DiagnosticSettings(diagnostics_quantities=["conflict"]), weights)
+
+
+@pytest.mark.parametrize(("block", "name"), [("bf16", "bfloat16"), ("fp16", "float16")])
+def test_sharpness_is_refused_where_deepspeed_will_cast_the_weights(block: str, name: str) -> None:
+    """They are float32 still when the diagnostics are attached."""
+    weights = chosen_parameters(toy_model("bloom")[0], "all")
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
+    config = {"zero_optimization": {"stage": 1}, block: {"enabled": True}}
+    with pytest.raises(ConfigError, match=name):
+        refuse_coarse_weights(DiagnosticSettings(), weights, config)
+    refuse_coarse_weights(DiagnosticSettings(), weights, {block: {"enabled": False}})
+    refuse_coarse_weights(DiagnosticSettings(diagnostics_sharpness_radius=0.1), weights, config)
+
+
+def test_a_diagnoser_reads_deepspeeds_precision(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer("mt5", GroupedAdditions(), diagnostics=True, diagnostics_examples=6)
+    plugin = SimpleNamespace(deepspeed_config={"zero_optimization": {"stage": 1}, "bf16": {"enabled": True}})
+    monkeypatch.setattr(type(trainer.accelerator.state), "deepspeed_plugin", plugin, raising=False)
+    with pytest.raises(ConfigError, match="bfloat16"):
+        Diagnoser(trainer)
 
 
 def test_weights_that_do_not_train_are_not_chosen() -> None:
