@@ -153,7 +153,7 @@ class Balancer(TrainerCallback):  # type: ignore[misc]
     def _count(self, batch: _MicroBatch, output: TargetLoss) -> None:
         losses, counts = output.row_losses, output.row_counts
         assert losses is not None and counts is not None  # noqa: PT018
-        self.sums.add(batch.numbers, batch.shares, losses, counts)
+        self.sums.add(batch.numbers, batch.shares, losses, counts, output.row_objectives)
 
     def on_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
