@@ -30,8 +30,8 @@ class TargetLoss(ModelOutput):  # type: ignore[misc]
         row_losses: float32, detached; each example's unweighted sum over its target tokens of the negative
             log-likelihood alone, in nats. Its shape is that of `row_weights`: (rows,), or (packs, segments) of
             packed examples.
-        row_objectives: float32, detached, of that shape; the same sums of the loss that is minimised. None where that is
-            `row_losses`: without label smoothing and z-loss.
+        row_objectives: float32, detached, of that shape; the same sums of the loss that is minimised. None where
+            they are `row_losses`: without label smoothing and z-loss.
         row_counts: int64, of that shape; each example's target tokens.
         penalty: () float32 with gradient, where the forward was given `dgr`: see `mtft.modeling.dgr`. Not in `loss`.
     """

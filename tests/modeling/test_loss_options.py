@@ -75,7 +75,9 @@ def test_chunks_equal_the_full_computation(options: LossOptions, chunk: int, fro
     torch.testing.assert_close(total, expected)
     torch.testing.assert_close(terms, full_losses(problem.hidden @ problem.weight.T, problem.targets, PLAIN))
     assert losses is not None
-    torch.testing.assert_close(losses, full_losses(problem.hidden @ problem.weight.T, problem.targets, options))
+    torch.testing.assert_close(
+        losses, full_losses(problem.hidden @ problem.weight.T, problem.targets, options)
+    )
     assert not terms.requires_grad
     assert not losses.requires_grad
     assert_equal_gradients(problem.gradients(total), problem.gradients(expected), 1e-5)

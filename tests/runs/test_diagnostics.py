@@ -196,4 +196,12 @@ def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
     one, two = (read_trajectory(tmp_path / name) for name in ("one", "two"))
     assert {row.step for row in one} == {0, 1, 2}
     assert {row.language for row in one} == {"", "en", "so"}
+    for step in (0, 1, 2):
+        norms, shares = (
+            {row.task: row.value for row in one if (row.step, row.quantity) == (step, name)}
+            for name in ("gradient_norm", "update_share")
+        )
+        whole = sum(norms.values())  # `sum` weighs all alike
+        assert shares == pytest.approx({task: norm / whole for task, norm in norms.items()})
+        assert len(shares) == 2
     assert comparable(one) == two

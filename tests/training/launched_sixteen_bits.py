@@ -1,4 +1,4 @@
-"""What the launchers start: a step of each family under DeepSpeed in 16 bits; process 0 writes what its model was given.
+"""What the launchers start: a step under DeepSpeed in 16 bits; process 0 writes what its model was given.
 
 LAUNCHER tests/training/launched_sixteen_bits.py OUTPUT --deepspeed FILE --precision bf16
 """

@@ -336,6 +336,38 @@ def test_a_diagnoser_reads_deepspeeds_precision(
         Diagnoser(trainer)
 
 
+@pytest.mark.parametrize("quantity", ["conflict", "gradient_norm"])
+def test_shares_of_the_update_are_weights_times_norms(make_trainer: MakeTrainer, quantity: str) -> None:
+    """Against explicit gradients; the weights are those that the next step has, also after a step."""
+    settings = {"diagnostics": True, "diagnostics_examples": 6, "diagnostics_batches": 3, "max_steps": 2}
+    settings["diagnostics_quantities"] = [quantity]
+    trainer = make_trainer("mt5", GroupedAdditions(), loss_balancing="slaw", balance_decay=0.5, **settings)
+    trainer.train()
+    diagnoser, balancer = Diagnoser(trainer), trainer.loss_balancer
+    found = {each.task: each for each in diagnoser.gradients(2) if each.quantity == "update_share"}
+    trainer.model.eval()
+    parts = {}
+    for task in diagnoser.tasks:
+        mean = explicit(trainer.model, task, diagnoser.collator, "last_block").mean(axis=0)
+        weight = float(balancer.method.weights(2)[balancer.groups.names.index(task.name)])
+        parts[task.name] = weight * float(np.linalg.norm(mean))
+    whole = sum(parts.values())
+    assert {name: each.value for name, each in found.items()} == pytest.approx(
+        {name: part / whole for name, part in parts.items()}, rel=1e-3
+    )
+    assert len({round(weight, 6) for weight in balancer.coming_weights.values()}) > 1
+    assert {(each.language, each.other, each.n) for each in found.values()} == {("", "", 6)}
+
+
+@pytest.mark.parametrize("balancing", [{}, {"loss_balancing": "sum", "balance_by": "language"}])
+def test_groups_that_are_no_tasks_have_no_shares(
+    make_trainer: MakeTrainer, balancing: dict[str, Any]
+) -> None:
+    settings = {"diagnostics": True, "diagnostics_examples": 4, "diagnostics_quantities": ["gradient_norm"]}
+    trainer = make_trainer("bloom", GroupedAdditions(), **settings, **balancing)
+    assert {each.quantity for each in Diagnoser(trainer).gradients(0)} == {"gradient_norm"}
+
+
 def test_weights_that_do_not_train_are_not_chosen() -> None:
     model, _ = toy_model("bloom")
     for weight in model.parameters():

@@ -114,6 +114,11 @@ class Balancer(TrainerCallback):  # type: ignore[misc]
             found["balance_validation"] = self._validation_name
         return found
 
+    @property
+    def coming_weights(self) -> dict[str, float]:
+        """Those of the step to come, by group."""
+        return dict(zip(self.groups.names, self.method.weights(self.step).tolist(), strict=True))
+
     def weigh(self, batches: Sequence[Batch]) -> Tensor:
         """The step's C; `row_weights` of all micro-batches are scaled in place to match it.
 
