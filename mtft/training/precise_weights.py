@@ -22,7 +22,7 @@ def keep_row_weights_precise(state: Any) -> None:
     half = plugin.deepspeed_config.get("fp16", {}) if plugin is not None else {}
     if half.get("auto_cast"):
         half["auto_cast"] = False
-    sharded = getattr(state, "fsdp_plugin", None)
+    sharded: Any = getattr(state, "fsdp_plugin", None)
     policy = getattr(sharded, "mixed_precision_policy", None)
     if isinstance(policy, MixedPrecisionPolicy):
         sharded.mixed_precision_policy = replace(policy, cast_forward_inputs=False, output_dtype=None)
