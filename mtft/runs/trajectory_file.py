@@ -30,7 +30,8 @@ class TrajectoryRow(NamedTuple):
         task: A group's name.
         language: Code; empty for all.
         quantity: `train_loss` (nats per target token), `dev_metric` (0..1), `conflict`, `cosine`, `gradient_norm`,
-            `coherence`, `noise_scale`, `fisher_trace` or `sharpness`.
+            `coherence`, `noise_scale`, `fisher_trace`, `sharpness` or, where losses are balanced by task,
+            `update_share` (0..1).
         other: The other task of a `cosine`; the metric's name of a `dev_metric`; else empty.
         value: nan where it is not defined.
         n: Examples, or batches of a cosine, that it was made of.
