@@ -39,7 +39,9 @@ class Diagnostics(TrainerCallback):  # type: ignore[misc]
         self, development: Development | None, family: str, folder: Path, protocol: str | None = None
     ) -> None:
         self.development, self.family, self.protocol = development, family, protocol
-        self.made_on = development and scored_fingerprint(development.suite, development.examples, protocol)
+        self.made_on = (
+            scored_fingerprint(development.suite, development.examples, protocol) if development else None
+        )
         self.path = folder / TRAJECTORY_FILE
         self.rows: list[TrajectoryRow] = []
 
