@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from mtft.errors import ConfigError
+from mtft.errors import ConfigError, RunError
 from mtft.plain import finite
 from mtft.reporting.probe_page import probe_page
 from mtft.runs import CompareArguments, ProbeArguments, compare_methods, transfer_probe
@@ -22,6 +23,8 @@ TOPIC = "mini_xp3/topic"
 
 
 def test_a_comparison_goes_from_rows_to_report_and_goes_on(pocket: Path, tmp_path: Path) -> None:
+    mixture = tmp_path / "pocket.yaml"
+    mixture.write_text((pocket / "pocket.yaml").read_text())
     arguments = CompareArguments(
         methods=["target", "task", "hot=--learning_rate 1e38"],
         seeds=[1, 2],
@@ -29,7 +32,7 @@ def test_a_comparison_goes_from_rows_to_report_and_goes_on(pocket: Path, tmp_pat
         compare_dir=str(tmp_path / "c"),
     )
     flags = [
-        "--preset", "smoke", "--mixture", str(pocket / "pocket.yaml"), "--suite", str(pocket / "suite.yaml"),
+        "--preset", "smoke", "--mixture", str(mixture), "--suite", str(pocket / "suite.yaml"),
         "--max_steps", "2", "--per_device_train_batch_size", "4", "--gradient_accumulation_steps", "2",
         "--logging_steps", "1", "--vocab_size", "700", "--pretrain_steps", "1",
         "--max_items_per_cell", "4", "--report_to", "none", "--disable_tqdm", "true", "--use_cpu", "true",
@@ -63,6 +66,11 @@ def test_a_comparison_goes_from_rows_to_report_and_goes_on(pocket: Path, tmp_pat
     again = compare_methods(arguments, flags)
     assert again == found
     assert weights == {path: path.stat().st_mtime_ns for path in place.rglob("*.safetensors")}
+    # another method on other rows, beside those that are done, would be compared with what it is not comparable to
+    mixture.write_text(mixture.read_text().replace("count: 60", "count: 12"))
+    with pytest.raises(RunError, match="mixture that it began with"):
+        compare_methods(replace(arguments, methods=["uw", *arguments.methods]), flags)
+    assert not [*place.rglob("uw")]
 
 
 def test_mistakes_are_found_before_anything_is_built(tmp_path: Path) -> None:
