@@ -32,11 +32,16 @@ def _content(rows: Sequence[Any]) -> str:
 
 
 def csv_text(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows as CSV with a header, nested values as columns of their own, no text that a spreadsheet would run."""
+    """The rows as CSV: a header, nested values as columns of their own, no text that a spreadsheet would run.
+
+    Where a value is nested in one row and missing in another, the latter's columns are empty.
+    """
     flat = [_flat(row) for row in rows]
-    columns = list(dict.fromkeys(name for row in flat for name in row))
+    names = dict.fromkeys(name for row in flat for name in row)
+    nested = {name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)}
+    columns = [name for name in names if name not in nested]
     written = io.StringIO()
-    writer = csv.DictWriter(written, columns, restval="", lineterminator="\n")
+    writer = csv.DictWriter(written, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)
     return written.getvalue()
