@@ -27,7 +27,7 @@ _FUSED_OPTIMISERS = ("lomo", "adalomo")
 _RANGES: dict[str, tuple[float, float]] = {
     "gradvac_beta": (0.0, 1.0),
     "cagrad_c": (0.0, 10.0),
-    "fairgrad_alpha": (0.0, 100.0),
+    "fairgrad_alpha": (0.0, 20.0),
     "gradnorm_alpha": (0.0, 10.0),
     "gradnorm_rate": (0.0, 1.0),
     "tension_alpha": (0.0, 1.0),

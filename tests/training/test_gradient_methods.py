@@ -19,8 +19,11 @@ from mtft.training.gradient_step import GradientMethod, GradientStep
 from mtft.training.tension import tension
 
 aggregation = pytest.importorskip("torchjd.aggregation", reason="needs the extra multitask")
+linalg = pytest.importorskip("torchjd.linalg", reason="needs the extra multitask")
 
 CPU = torch.device("cpu")
+EXACT = linalg.QuadprogProjector(reg_eps=1e-10)  # its 1e-4 is no rounding
+LOOSE = {"mgda": 1e-2, "cagrad": 1e-3, "nash_mtl": 1e-3}  # where TorchJD's solvers stop
 NAMES = ("a", "b", "c", "d")
 REFERENCES = {
     "sum": lambda: aggregation.Sum(),
@@ -28,14 +31,14 @@ REFERENCES = {
     "random": lambda: aggregation.Random(),
     "pcgrad": lambda: aggregation.PCGrad(),
     "gradvac": lambda: aggregation.GradVac(beta=0.5),
-    "mgda": lambda: aggregation.MGDA(),
+    "mgda": lambda: aggregation.MGDA(epsilon=1e-9, max_iters=3000),
     "cagrad": lambda: aggregation.CAGrad(c=0.5),
     "nash_mtl": lambda: aggregation.NashMTL(n_tasks=4),
     "fairgrad": lambda: aggregation.FairGrad(alpha=1.0),
     "imtl_g": lambda: aggregation.IMTLG(),
     "aligned_mtl": lambda: aggregation.AlignedMTL(),
-    "upgrad": lambda: aggregation.UPGrad(),
-    "dualproj": lambda: aggregation.DualProj(),
+    "upgrad": lambda: aggregation.UPGrad(projector=EXACT),
+    "dualproj": lambda: aggregation.DualProj(projector=EXACT),
     "config": lambda: aggregation.ConFIG(),
 }
 ORDERED = ("random", "pcgrad", "gradvac")  # draw by the groups' places
@@ -74,7 +77,8 @@ def test_weights_on_the_products_give_what_torchjd_makes_of_the_jacobian(name: s
             expected = theirs(rows)
         with seeded(7, step, CPU):
             weights = ours.weights(step_of(rows))
-        torch.testing.assert_close(weights @ rows, expected, rtol=1e-4, atol=1e-5)
+        off = (weights @ rows - expected).norm() / expected.norm()
+        assert float(off) < LOOSE.get(name, 1e-5)
 
 
 def test_graddrop_is_torchjds() -> None:
