@@ -30,7 +30,7 @@ def gradient_method(settings: GradientSettings, names: Sequence[str]) -> Gradien
     """The method that the settings name, for groups of these names.
 
     Raises:
-        ConfigError: A constant weight is of no group.
+        ConfigError: A constant weight is of no group, or TorchJD is of another version than `gradvac` needs.
         MissingExtraError: TorchJD, or a solver that the method needs, is not installed.
     """
     name, count = settings.gradient_balancing, len(names)
@@ -81,7 +81,8 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise MissingExtraError("torchjd", extra="multitask", purpose="gradient balancing") from error
+        package = "torchjd" if error.name else "torchjd[quadprog-projector]"  # TorchJD's own word names no module
+        raise MissingExtraError(package, extra="multitask", purpose="gradient balancing") from error
 
 
 @contextlib.contextmanager
@@ -153,10 +154,23 @@ class FairGrad(GradientMethod):
 class GradVac(GradientMethod):
     """TorchJD's GradVac with one target per pair of all groups; a pair that is not there keeps its own.
 
+    TorchJD adds 1e-8 to products of norms whose mean square is 1: a cosine of two groups whose product of norms is
+    1e-6 is off by a hundredth.
+
+    Raises:
+        ConfigError: TorchJD keeps its targets by other names than in 0.18.
+
     Source: Wang et al. 2021, arXiv 2010.05874.
     """
 
     def __init__(self, weighting: Any, count: int) -> None:
+        for name in ("_phi_t", "_state_key"):
+            if not hasattr(weighting, name):
+                raise ConfigError(
+                    "`gradvac` needs TorchJD 0.18, whose targets it keeps for absent groups.",
+                    found=f"no `{name}` in {type(weighting).__name__}",
+                    remedy="Install the extra: pip install 'mtft[multitask]'.",
+                )
         self._weighting = weighting
         self.targets = torch.zeros(count, count, dtype=torch.float64)
 

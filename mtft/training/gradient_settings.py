@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from mtft.errors import ConfigError
 from mtft.training.balance_settings import check_inner_normalization
-from mtft.training.devices import deepspeed_was_launched
+from mtft.training.devices import deepspeed_was_launched, fsdp_was_launched
 from mtft.training.guards import check_choice
 
 # in the order of docs/gradient_balancing.md
@@ -23,6 +22,7 @@ UPDATE_NORMS = ("sum", "mean", "none")
 _DRAWN = ("random", "pcgrad", "gradvac", "graddrop")
 # they step inside the backward pass, when the groups' gradients are not all there
 _FUSED_OPTIMISERS = ("lomo", "adalomo")
+_FUSED_SUFFIX = "layerwise"  # galore_adamw_layerwise and its like: a hook of each weight steps
 # name: lowest and highest value that means something
 _RANGES: dict[str, tuple[float, float]] = {
     "gradvac_beta": (0.0, 1.0),
@@ -91,6 +91,7 @@ class GradientSettings:
         Raises:
             ConfigError: A value is unknown or out of range; or DeepSpeed, FSDP, an optimiser inside the backward
                 pass, loss balancing, its reduction or DGR are on as well; or the normalisation balances by itself.
+            MissingExtraError: TorchJD, or a solver that the method needs, is not installed.
         """
         check_choice("gradient_balancing", self.gradient_balancing, GRADIENT_METHODS)
         check_choice("update_norm", self.update_norm, UPDATE_NORMS)
@@ -112,6 +113,7 @@ class GradientSettings:
         _check_pattern(self.balanced_parameters)
         _refuse_partitions(self)
         _refuse_companions(self)
+        _check_method(self)
 
 
 def constant_weights(given: str) -> dict[str, float]:
@@ -134,6 +136,13 @@ def constant_weights(given: str) -> dict[str, float]:
     return weights
 
 
+def _check_method(settings: GradientSettings) -> None:
+    """Make the method once, before anything is built: what it needs may be missing."""
+    from mtft.training.gradient_methods import gradient_method
+
+    gradient_method(settings, list(constant_weights(settings.gradient_weights)))
+
+
 def _check_pattern(pattern: str) -> None:
     try:
         re.compile(pattern)
@@ -146,9 +155,7 @@ def _check_pattern(pattern: str) -> None:
 
 def _refuse_partitions(settings: Any) -> None:
     """Refuse what spreads gradients over processes, or keeps them where no one else can set them."""
-    fsdp = os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("true", "1") or bool(
-        getattr(settings, "fsdp", None)
-    )
+    fsdp = fsdp_was_launched() or bool(getattr(settings, "fsdp", None))
     deepspeed = deepspeed_was_launched() or bool(getattr(settings, "deepspeed", None))
     if fsdp or deepspeed:
         raise ConfigError(
@@ -158,7 +165,7 @@ def _refuse_partitions(settings: Any) -> None:
             "balance losses: they work under every ZeRO stage and FSDP.",
         )
     optimiser = str(getattr(getattr(settings, "optim", ""), "value", getattr(settings, "optim", "")))
-    if optimiser in _FUSED_OPTIMISERS:
+    if optimiser in _FUSED_OPTIMISERS or optimiser.endswith(_FUSED_SUFFIX):
         raise ConfigError(
             "Gradient balancing needs an optimiser that steps after the backward passes.",
             found=f"`optim: {optimiser}`",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor
 
 from mtft.errors import ConfigError, MissingExtraError, RunError
+from mtft.training import MultitaskArguments
 from mtft.training.grad_norm import slope
 from mtft.training.gradient_methods import gradient_method, seeded
 from mtft.training.gradient_settings import GRADIENT_METHODS, GradientSettings, constant_weights
@@ -252,11 +255,51 @@ def test_what_is_drawn_follows_from_seed_and_step_alone() -> None:
 
 
 def test_nothing_is_missed_without_torchjd(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torchjd", None)
-    monkeypatch.setitem(sys.modules, "torchjd.aggregation", None)
+    for name in ("torchjd", "torchjd.aggregation", "torchjd.linalg"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingExtraError, match=r"mtft\[multitask\]"):
         method("upgrad")
-    assert method("gradnorm") is not None
+    for name in ("gradnorm", "constant", "mgda", "cagrad", "nash_mtl", "fairgrad"):
+        assert method(name) is not None
+
+
+@pytest.mark.parametrize("name", ["pcgrad", "upgrad", "tension", "graddrop"])
+def test_a_missing_extra_is_told_by_the_settings(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not after the pretraining and the evaluation that come before the trainer."""
+    for module in ("torchjd", "torchjd.aggregation", "torchjd.linalg"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=r"gradient balancing.*`torchjd`.*mtft\[multitask\]"):
+        MultitaskArguments(str(tmp_path), gradient_balancing=name, loss_normalization="token")
+    MultitaskArguments(str(tmp_path), gradient_balancing="gradnorm", loss_normalization="token")
+
+
+def test_a_missing_solver_is_told_by_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TorchJD looks for its solvers where a projector is made."""
+    there = importlib.util.find_spec
+
+    def without_quadprog(name: str, *given: Any) -> Any:
+        return None if name == "quadprog" else there(name, *given)
+
+    monkeypatch.setattr("torchjd._mixins.find_spec", without_quadprog)
+    for name in ("upgrad", "dualproj"):
+        with pytest.raises(MissingExtraError, match=r"quadprog-projector.*mtft\[multitask\]"):
+            MultitaskArguments(str(tmp_path), gradient_balancing=name, loss_normalization="token")
+
+
+@pytest.mark.parametrize("name", ["_phi_t", "_state_key"])
+def test_another_torchjd_than_gradvac_knows_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its targets have private names."""
+
+    class Renamed:
+        def __init__(self, beta: float) -> None:
+            vars(self).update({"_phi_t": None, "_state_key": None})
+            del vars(self)[name]
+
+    monkeypatch.setattr(aggregation, "GradVacWeighting", Renamed)
+    with pytest.raises(ConfigError, match=f"needs TorchJD 0.18.*no `{name}` in Renamed.*mtft.multitask"):
+        method("gradvac")
 
 
 @pytest.mark.parametrize(
@@ -275,6 +318,9 @@ def test_nothing_is_missed_without_torchjd(monkeypatch: pytest.MonkeyPatch) -> N
         ({"deepspeed": "ds_zero2.json"}, "DeepSpeed"),
         ({"fsdp": "full_shard"}, "FSDP"),
         ({"optim": "lomo"}, "after the backward passes"),
+        ({"optim": "galore_adamw_layerwise"}, "after the backward passes"),
+        ({"optim": "apollo_adamw_layerwise"}, "after the backward passes"),
+        ({"fairgrad_alpha": 50.0}, "`fairgrad_alpha` must lie between 0 and 20"),
         ({"loss_balancing": "famo"}, "not both"),
         ({"dgr_weight": 0.1}, "of no group"),
     ],
