@@ -145,7 +145,11 @@ class BalanceSettings:
         return [
             *((f"balance_{name}", 0 < values[name] < math.inf, "above 0, and finite") for name in above),
             *(
-                (f"balance_{name}", least[name] <= values[name] < math.inf, f"at least {least[name]}, and finite")
+                (
+                    f"balance_{name}",
+                    least[name] <= values[name] < math.inf,
+                    f"at least {least[name]}, and finite",
+                )
                 for name in least
             ),
             ("balance_decay", 0 < self.balance_decay < 1, "between 0 and 1"),

@@ -81,7 +81,9 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        package = "torchjd" if error.name else "torchjd[quadprog-projector]"  # TorchJD's own word names no module
+        package = (
+            "torchjd" if error.name else "torchjd[quadprog-projector]"
+        )  # TorchJD's own word names no module
         raise MissingExtraError(package, extra="multitask", purpose="gradient balancing") from error
 
 

@@ -81,8 +81,7 @@ def shortest_weights(gramian: Tensor) -> Tensor:
     def solve(unit: Tensor, norms: Tensor) -> Tensor:
         shares = (norms.min() / norms).numpy()
         found = _least_squares(np.vstack([root_of(unit).T.numpy(), shares]))
-        weights = torch.from_numpy(found * shares)
-        return weights / weights.sum()
+        return torch.from_numpy(found * shares / (found @ shares))
 
     return _on_unit_rows(gramian, solve)
 
@@ -117,7 +116,9 @@ def cagrad_weights(gramian: Tensor, c: float) -> Tensor:
         if length <= _ROUNDING * norms.mean():
             return equal
         cosines, shares = (root @ mean / length).numpy(), (norms.min() / norms).numpy()
-        return equal + length * torch.from_numpy(_farthest(root.numpy(), cosines, shares, c)) / norms
+        added = torch.from_numpy(_farthest(root.numpy(), cosines, shares, c))
+        found: Tensor = equal + length * added / norms
+        return found
 
     return _on_unit_rows(gramian, solve)
 

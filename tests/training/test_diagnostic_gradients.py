@@ -310,7 +310,7 @@ def test_partitioned_gradients_are_refused(stage: int, refused: bool) -> None:
 
 def test_an_fsdp_launch_is_refused_by_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    with pytest.raises(ConfigError, match="whole weights and gradients in every process. Found: FSDP"):
+    with pytest.raises(ConfigError, match=r"whole weights and gradients in every process\. Found: FSDP"):
         MultitaskArguments(str(tmp_path), diagnostics=True)
     MultitaskArguments(str(tmp_path), diagnostics=True, diagnostics_quantities=["train_loss"])
     MultitaskArguments(str(tmp_path))

@@ -129,7 +129,9 @@ def test_equations_hold_for_small_gradients(ratio: float) -> None:
             torch.testing.assert_close(cosines / cosines.mean(), ones, rtol=1e-5, atol=0)
         left, scales, _ = torch.linalg.svd(rows, full_matrices=False)
         aligned = scales.min() * (left / scales) @ left.T @ ones / groups
-        torch.testing.assert_close(weights_of("aligned_mtl", rows) * norms, aligned * norms, rtol=1e-5, atol=0)
+        torch.testing.assert_close(
+            weights_of("aligned_mtl", rows) * norms, aligned * norms, rtol=1e-5, atol=0
+        )
 
 
 @pytest.mark.parametrize("name", SOLVED)
