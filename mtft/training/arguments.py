@@ -16,6 +16,7 @@ from mtft.training.devices import deepspeed_was_launched, fsdp_was_launched, joi
 from mtft.training.dgr_settings import DgrSettings
 from mtft.training.diagnosed_parameters import refuse_partitioned_gradients
 from mtft.training.diagnostic_settings import DiagnosticSettings
+from mtft.training.gradient_methods import check_gradient_method
 from mtft.training.gradient_settings import GradientSettings
 from mtft.training.loss_settings import LossSettings
 from mtft.training.pack_settings import PackSettings
@@ -71,6 +72,7 @@ class MultitaskArguments(
         self.check_adapter()
         self.check_watching()
         self.check_gradient_balancing(self.loss_normalization)
+        check_gradient_method(self)
         self.check_diagnostics()
         if not torch.accelerator.is_available():
             self.use_cpu = True  # else the library takes several processes on CPUs for so many single ones

@@ -64,6 +64,17 @@ def gradient_method(settings: GradientSettings, names: Sequence[str]) -> Gradien
         return FromGramian(getattr(found, _WEIGHTINGS[name])())
 
 
+def check_gradient_method(settings: GradientSettings) -> None:
+    """Make the method once, before anything is built: what it needs may be missing.
+
+    Raises:
+        ConfigError: See `gradient_method`.
+        MissingExtraError: Likewise.
+    """
+    if settings.balances_gradients:
+        gradient_method(settings, list(constant_weights(settings.gradient_weights)))
+
+
 _CONES = {"upgrad": upgrad_weights, "dualproj": dualproj_weights}
 _WEIGHTINGS = {
     "sum": "SumWeighting",

@@ -91,7 +91,6 @@ class GradientSettings:
         Raises:
             ConfigError: A value is unknown or out of range; or DeepSpeed, FSDP, an optimiser inside the backward
                 pass, loss balancing, its reduction or DGR are on as well; or the normalisation balances by itself.
-            MissingExtraError: TorchJD, or a solver that the method needs, is not installed.
         """
         check_choice("gradient_balancing", self.gradient_balancing, GRADIENT_METHODS)
         check_choice("update_norm", self.update_norm, UPDATE_NORMS)
@@ -113,7 +112,6 @@ class GradientSettings:
         _check_pattern(self.balanced_parameters)
         _refuse_partitions(self)
         _refuse_companions(self)
-        _check_method(self)
 
 
 def constant_weights(given: str) -> dict[str, float]:
@@ -134,13 +132,6 @@ def constant_weights(given: str) -> dict[str, float]:
         if not name or not 0 <= weights[name.strip()] < math.inf:
             raise ConfigError("`gradient_weights` must be names with weights, `nli=0.5,qa=2`.", found=part)
     return weights
-
-
-def _check_method(settings: GradientSettings) -> None:
-    """Make the method once, before anything is built: what it needs may be missing."""
-    from mtft.training.gradient_methods import gradient_method
-
-    gradient_method(settings, list(constant_weights(settings.gradient_weights)))
 
 
 def _check_pattern(pattern: str) -> None:
