@@ -34,34 +34,36 @@ def gradient_method(settings: GradientSettings, names: Sequence[str]) -> Gradien
         MissingExtraError: TorchJD, or a solver that the method needs, is not installed.
     """
     name, count = settings.gradient_balancing, len(names)
-    if name == "gradnorm":
-        return GradNorm(count, alpha=settings.gradnorm_alpha, rate=settings.gradnorm_rate)
-    if name == "tension":
-        return Tension(count, alpha=settings.tension_alpha)
-    if name == "mgda":
-        return FromGramian(shortest_weights)
-    if name == "cagrad":
-        return FromGramian(partial(cagrad_weights, c=settings.cagrad_c))
-    if name == "nash_mtl":
-        return NashMTL()
-    if name == "fairgrad":
-        return FairGrad(settings.fairgrad_alpha)
-    if name == "constant":
-        return Constant(settings, names)
+    own: dict[str, Callable[[], GradientMethod]] = {
+        "constant": lambda: Constant(settings, names),
+        "mgda": lambda: FromGramian(shortest_weights),
+        "cagrad": lambda: FromGramian(partial(cagrad_weights, c=settings.cagrad_c)),
+        "nash_mtl": NashMTL,
+        "fairgrad": lambda: FairGrad(settings.fairgrad_alpha),
+        "gradnorm": lambda: GradNorm(count, alpha=settings.gradnorm_alpha, rate=settings.gradnorm_rate),
+        "tension": lambda: Tension(count, alpha=settings.tension_alpha),
+    }
+    if name in own:
+        return own[name]()
     with _told():
-        from torchjd import aggregation as found
-        from torchjd.linalg import QuadprogProjector
+        return _of_torchjd(settings, count)
 
-        if name in _CONES:
-            QuadprogProjector()  # says what is missing now and not in the first step
-            return FromGramian(_CONES[name])
-        if name == "gradvac":
-            return GradVac(found.GradVacWeighting(beta=settings.gradvac_beta), count)
-        if name == "graddrop":
-            return GradDrop(found.GradDrop())
-        if name == "config":
-            return ConFIG(found.ConFIG())
-        return FromGramian(getattr(found, _WEIGHTINGS[name])())
+
+def _of_torchjd(settings: GradientSettings, count: int) -> GradientMethod:
+    from torchjd import aggregation as found
+    from torchjd.linalg import QuadprogProjector
+
+    name = settings.gradient_balancing
+    if name in _CONES:
+        QuadprogProjector()  # says what is missing now and not in the first step
+        return FromGramian(_CONES[name])
+    if name == "gradvac":
+        return GradVac(found.GradVacWeighting(beta=settings.gradvac_beta), count)
+    if name == "graddrop":
+        return GradDrop(found.GradDrop())
+    if name == "config":
+        return ConFIG(found.ConFIG())
+    return FromGramian(getattr(found, _WEIGHTINGS[name])())
 
 
 def check_gradient_method(settings: GradientSettings) -> None:
@@ -92,9 +94,8 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        package = (
-            "torchjd" if error.name else "torchjd[quadprog-projector]"
-        )  # TorchJD's own word names no module
+        # what TorchJD says of a missing solver names no module
+        package = "torchjd" if error.name else "torchjd[quadprog-projector]"
         raise MissingExtraError(package, extra="multitask", purpose="gradient balancing") from error
 
 
