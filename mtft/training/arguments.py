@@ -12,9 +12,11 @@ from mtft.encoding import accumulation_for
 from mtft.errors import ConfigError
 from mtft.training.adapters import AdapterSettings
 from mtft.training.balance_settings import BalanceSettings
-from mtft.training.devices import deepspeed_was_launched, join_deepspeed_processes
+from mtft.training.devices import deepspeed_was_launched, fsdp_was_launched, join_deepspeed_processes
 from mtft.training.dgr_settings import DgrSettings
+from mtft.training.diagnosed_parameters import refuse_partitioned_gradients
 from mtft.training.diagnostic_settings import DiagnosticSettings
+from mtft.training.gradient_methods import check_gradient_method
 from mtft.training.gradient_settings import GradientSettings
 from mtft.training.loss_settings import LossSettings
 from mtft.training.pack_settings import PackSettings
@@ -70,18 +72,26 @@ class MultitaskArguments(
         self.check_adapter()
         self.check_watching()
         self.check_gradient_balancing(self.loss_normalization)
+        check_gradient_method(self)
         self.check_diagnostics()
         if not torch.accelerator.is_available():
             self.use_cpu = True  # else the library takes several processes on CPUs for so many single ones
         if self.global_batch_size is not None:
             self._accumulate_for_global_batch(self.global_batch_size)
         super().__post_init__()
+        self._refuse_partitions()
         if self.device.type == "cpu" and (self.deepspeed or deepspeed_was_launched()):
             join_deepspeed_processes()
         for name, (value, reason) in _FIXED.items():
             found = getattr(self, name, value)
             if getattr(found, "value", found) != value:
                 raise ConfigError(f"`{name}` must be `{value}`: {reason}.", found=f"`{found}`")
+
+    def _refuse_partitions(self) -> None:
+        """Refuse diagnostics of gradients that no process will hold, as soon as the library has read how it trains."""
+        if self.diagnostics:
+            config = None if self.deepspeed_plugin is None else self.deepspeed_plugin.deepspeed_config
+            refuse_partitioned_gradients(self, config, fsdp=fsdp_was_launched() or bool(self.fsdp))
 
     def _accumulate_for_global_batch(self, rows: int) -> None:
         """Set the accumulation before the library hands it to DeepSpeed's settings."""

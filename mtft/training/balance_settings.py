@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from mtft.errors import ConfigError
@@ -111,6 +112,7 @@ class BalanceSettings:
         check_choice("loss_reduction", self.loss_reduction, REDUCTIONS)
         self._check_reference()
         if self.loss_balancing == "none":
+            self._refuse_lone_reduction()
             return
         for name, holds, rule in self._rules():
             if not holds:
@@ -127,13 +129,29 @@ class BalanceSettings:
                 remedy="Give --balance_reference the folder of a run with --loss_balancing sum.",
             )
 
+    def _refuse_lone_reduction(self) -> None:
+        """Without groups there is nothing to divide by; gradient balancing has its own word on it."""
+        if self.loss_reduction != "sum" and getattr(self, "gradient_balancing", "none") == "none":
+            raise ConfigError(
+                "`loss_reduction` is of --loss_balancing.",
+                found=f"`{self.loss_reduction}` and `loss_balancing: none`",
+                remedy="Give --loss_balancing sum, or leave it out.",
+            )
+
     def _rules(self) -> list[tuple[str, bool, str]]:
         above = ("learning_rate", "floor", "temperature", "mu", "tau", "step_size")
         least = {"window": 1, "every": 1, "warmup": 2, "examples": 1, "weight_decay": 0}
         values = {name: getattr(self, f"balance_{name}") for name in (*above, *least)}
         return [
-            *((f"balance_{name}", values[name] > 0, "above 0") for name in above),
-            *((f"balance_{name}", values[name] >= least[name], f"at least {least[name]}") for name in least),
+            *((f"balance_{name}", 0 < values[name] < math.inf, "above 0, and finite") for name in above),
+            *(
+                (
+                    f"balance_{name}",
+                    least[name] <= values[name] < math.inf,
+                    f"at least {least[name]}, and finite",
+                )
+                for name in least
+            ),
             ("balance_decay", 0 < self.balance_decay < 1, "between 0 and 1"),
             ("balance_uniform", 0 <= self.balance_uniform <= 1, "between 0 and 1"),
             (

@@ -14,6 +14,11 @@ def deepspeed_was_launched() -> bool:
     return os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() in ("true", "1")
 
 
+def fsdp_was_launched() -> bool:
+    """Whether `accelerate launch` was told to use FSDP."""
+    return os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("true", "1")
+
+
 def join_deepspeed_processes() -> None:
     """Let DeepSpeed know the processes that are there already; alone it believes to be one of one.
 

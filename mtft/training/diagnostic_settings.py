@@ -91,9 +91,15 @@ class DiagnosticSettings:
         """Refuse values that mean nothing.
 
         Raises:
-            ConfigError: A choice is unknown, a number is out of range, or the adapter's weights are asked for without
-                an adapter.
+            ConfigError: A choice is unknown, a number is out of range or too small for gradient noise, nothing is to
+                be measured, or the adapter's weights are asked for without an adapter.
         """
+        if not self.diagnostics_quantities:
+            raise ConfigError(
+                "`diagnostics_quantities` must name what is measured.",
+                found="none",
+                remedy=f"Give some of {', '.join(QUANTITIES)}, or leave it out for all of them.",
+            )
         for name in self.diagnostics_quantities:
             check_choice("diagnostics_quantities", name, QUANTITIES)
         check_choice("diagnostics_parameters", self.diagnostics_parameters, CHOSEN_PARAMETERS)
@@ -107,6 +113,7 @@ class DiagnosticSettings:
             raise ConfigError(
                 "`diagnostics_sharpness_radius` must be above 0.", found=self.diagnostics_sharpness_radius
             )
+        self._check_noise()
         adapter = getattr(self, "peft", "none")
         wanted = self.diagnostics and self.measures_gradients and self.diagnostics_parameters == "adapters"
         if wanted and adapter == "none":
@@ -114,6 +121,17 @@ class DiagnosticSettings:
                 "`diagnostics_parameters: adapters` needs an adapter.",
                 found="`peft: none`",
                 remedy="Give --peft lora, or --diagnostics_parameters last_block.",
+            )
+
+    def _check_noise(self) -> None:
+        """The noise of gradients is what batches differ by: of one batch it is not a number."""
+        batches = min(self.diagnostics_batches, self.diagnostics_examples)
+        if self.diagnostics and "coherence" in self.diagnostics_quantities and batches < 2:
+            raise ConfigError(
+                "`coherence` and its noise scale need two batches of each task.",
+                found=f"{self.diagnostics_examples} examples in {self.diagnostics_batches} batches",
+                remedy="Raise --diagnostics_batches and --diagnostics_examples to 2 or more, or leave `coherence` out "
+                "of --diagnostics_quantities.",
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,13 @@ from torch import Tensor
 from mtft.errors import ConfigError, MissingExtraError, nearest
 from mtft.training.grad_norm import GradNorm
 from mtft.training.gradient_settings import GradientSettings, constant_weights
+from mtft.training.gradient_solvers import (
+    cagrad_weights,
+    dualproj_weights,
+    fair_weights,
+    shortest_weights,
+    upgrad_weights,
+)
 from mtft.training.gradient_step import GradientMethod, GradientStep, restored
 from mtft.training.tension import Tension
 
@@ -22,46 +30,61 @@ def gradient_method(settings: GradientSettings, names: Sequence[str]) -> Gradien
     """The method that the settings name, for groups of these names.
 
     Raises:
-        ConfigError: A constant weight is of no group.
+        ConfigError: A constant weight is of no group, or TorchJD is of another version than `gradvac` needs.
         MissingExtraError: TorchJD, or a solver that the method needs, is not installed.
     """
     name, count = settings.gradient_balancing, len(names)
-    if name == "gradnorm":
-        return GradNorm(count, alpha=settings.gradnorm_alpha, rate=settings.gradnorm_rate)
-    if name == "tension":
-        return Tension(count, alpha=settings.tension_alpha)
-    if name == "nash_mtl":
-        return NashMTL()
-    if name == "constant":
-        return Constant(settings, names)
+    own: dict[str, Callable[[], GradientMethod]] = {
+        "constant": lambda: Constant(settings, names),
+        "mgda": lambda: FromGramian(shortest_weights),
+        "cagrad": lambda: FromGramian(partial(cagrad_weights, c=settings.cagrad_c)),
+        "nash_mtl": NashMTL,
+        "fairgrad": lambda: FairGrad(settings.fairgrad_alpha),
+        "gradnorm": lambda: GradNorm(count, alpha=settings.gradnorm_alpha, rate=settings.gradnorm_rate),
+        "tension": lambda: Tension(count, alpha=settings.tension_alpha),
+    }
+    if name in own:
+        return own[name]()
     with _told():
-        from torchjd import aggregation as found
-
-        if name == "gradvac":
-            return GradVac(found.GradVacWeighting(beta=settings.gradvac_beta), count)
-        if name == "fairgrad":
-            return FairGrad(found.FairGradWeighting(alpha=settings.fairgrad_alpha), settings.fairgrad_alpha)
-        if name == "graddrop":
-            return GradDrop(found.GradDrop())
-        if name == "config":
-            return ConFIG(found.ConFIG())
-        if name == "cagrad":
-            return FromGramian(found.CAGradWeighting(c=settings.cagrad_c))
-        return FromGramian(getattr(found, _WEIGHTINGS[name])())
+        return _of_torchjd(settings, count)
 
 
-_REGULAR = 1e-8  # opposite gradients have no bargain; their weights then stay below 1e4
-_MOST_NEWTON_STEPS = 200
+def _of_torchjd(settings: GradientSettings, count: int) -> GradientMethod:
+    from torchjd import aggregation as found
+    from torchjd.linalg import QuadprogProjector
+
+    name = settings.gradient_balancing
+    if name in _CONES:
+        QuadprogProjector()  # says what is missing now and not in the first step
+        return FromGramian(_CONES[name])
+    if name == "gradvac":
+        return GradVac(found.GradVacWeighting(beta=settings.gradvac_beta), count)
+    if name == "graddrop":
+        return GradDrop(found.GradDrop())
+    if name == "config":
+        return ConFIG(found.ConFIG())
+    return FromGramian(getattr(found, _WEIGHTINGS[name])())
+
+
+def check_gradient_method(settings: GradientSettings) -> None:
+    """Make the method once, before anything is built: what it needs may be missing.
+
+    Raises:
+        ConfigError: See `gradient_method`.
+        MissingExtraError: Likewise.
+    """
+    if settings.balances_gradients:
+        gradient_method(settings, list(constant_weights(settings.gradient_weights)))
+
+
+_CONES = {"upgrad": upgrad_weights, "dualproj": dualproj_weights}
 _WEIGHTINGS = {
     "sum": "SumWeighting",
     "mean": "MeanWeighting",
     "random": "RandomWeighting",
     "pcgrad": "PCGradWeighting",
-    "mgda": "MGDAWeighting",
     "imtl_g": "IMTLGWeighting",
     "aligned_mtl": "AlignedMTLWeighting",
-    "upgrad": "UPGradWeighting",
-    "dualproj": "DualProjWeighting",
 }
 
 
@@ -71,7 +94,9 @@ def _told() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise MissingExtraError("torchjd", extra="multitask", purpose="gradient balancing") from error
+        # what TorchJD says of a missing solver names no module
+        package = "torchjd" if error.name else "torchjd[quadprog-projector]"
+        raise MissingExtraError(package, extra="multitask", purpose="gradient balancing") from error
 
 
 @contextlib.contextmanager
@@ -92,10 +117,9 @@ def seeded(seed: int, step: int, device: torch.device) -> Iterator[None]:
 
 @dataclass
 class FromGramian(GradientMethod):
-    """A `Weighting` of TorchJD whose weights do not change with the gradients' common scale.
+    """Weights that do not change with the gradients' common scale: of `gradient_solvers`, or a `Weighting` of TorchJD.
 
-    It gets the Gramian divided by its mean diagonal, since constants such as CAGrad's 1e-4 would call the
-    gradients of an adapter zero.
+    It gets the Gramian divided by its mean diagonal: constants in TorchJD would call the gradients of an adapter zero.
     """
 
     weighting: Callable[[Tensor], Tensor]
@@ -125,30 +149,42 @@ class Constant(GradientMethod):
         return self._weights[step.present]
 
 
-class FairGrad(FromGramian):
-    """Solves G w = w^(-1/alpha) on the scaled Gramian: its solver stops at absolute tolerances.
-
-    With G = s G', w' solving G' w' = w'^(-1/alpha) gives w = s^(-alpha / (1 + alpha)) w'.
+class FairGrad(GradientMethod):
+    """The positive w with G w = w^(-1 / alpha); for alpha 0 the mean.
 
     Source: Ban and Ji 2024, arXiv 2402.15638, equation 4.
     """
 
-    def __init__(self, weighting: Callable[[Tensor], Tensor], alpha: float) -> None:
-        super().__init__(weighting)
-        self._power = -alpha / (1.0 + alpha)
+    def __init__(self, alpha: float) -> None:
+        self._alpha = alpha
 
     def weights(self, step: GradientStep) -> Tensor:
         """See `GradientMethod`."""
-        return float(step.scale**self._power) * self.weighting(step.scaled)
+        if not self._alpha:
+            return torch.full_like(step.norms, 1.0 / len(step.norms))
+        return fair_weights(step.gramian, self._alpha)
 
 
 class GradVac(GradientMethod):
     """TorchJD's GradVac with one target per pair of all groups; a pair that is not there keeps its own.
 
+    TorchJD adds 1e-8 to products of norms whose mean square is 1: a cosine of two groups whose product of norms is
+    1e-6 is off by a hundredth.
+
+    Raises:
+        ConfigError: TorchJD keeps its targets by other names than in 0.18.
+
     Source: Wang et al. 2021, arXiv 2010.05874.
     """
 
     def __init__(self, weighting: Any, count: int) -> None:
+        for name in ("_phi_t", "_state_key"):
+            if not hasattr(weighting, name):
+                raise ConfigError(
+                    "`gradvac` needs TorchJD 0.18, whose targets it keeps for absent groups.",
+                    found=f"no `{name}` in {type(weighting).__name__}",
+                    remedy="Install the extra: pip install 'mtft[multitask]'.",
+                )
         self._weighting = weighting
         self.targets = torch.zeros(count, count, dtype=torch.float64)
 
@@ -171,10 +207,9 @@ class GradVac(GradientMethod):
 
 
 class NashMTL(GradientMethod):
-    """The weights a with G a = 1 / a: of all directions, the one that no group would bargain away.
+    """The weights w with G w = 1 / w: of all directions, the one that no group would bargain away.
 
-    They are where a'Ga / 2 - sum_i log a_i is least, which is strictly convex: Newton's method finds them
-    from any start. As in TorchJD, G is divided by its Frobenius norm before, and the update is at most of length 1.
+    As in TorchJD, G is divided by its Frobenius norm before, and the update is at most of length 1.
     TorchJD's own solver (0.18) gives equal weights without a word where its first problem is unbounded, as it was in
     2 of 60 random problems of four groups, all of them with a group that conflicts with the plain sum.
 
@@ -183,27 +218,9 @@ class NashMTL(GradientMethod):
 
     def weights(self, step: GradientStep) -> Tensor:
         """See `GradientMethod`."""
-        gramian = step.gramian / step.gramian.norm()
-        found = bargained(gramian + _REGULAR * torch.eye(len(gramian), dtype=gramian.dtype))
+        found = fair_weights(step.gramian / step.gramian.norm(), 1.0)
         length = float((found @ step.gramian @ found).clamp(min=0).sqrt())
         return found / max(length, 1.0)
-
-
-def bargained(gramian: Tensor) -> Tensor:
-    """The positive (groups,) a with G a = 1 / a, of a positive definite G in float64.
-
-    The step is damped by 1 / (1 + Newton decrement), which never leaves the positive numbers: the function is
-    self-concordant (Boyd and Vandenberghe, Convex Optimization, section 9.6).
-    """
-    found = gramian.diagonal().rsqrt()
-    for _ in range(_MOST_NEWTON_STEPS):
-        slope = gramian @ found - 1.0 / found
-        change = torch.linalg.solve(gramian + torch.diag(found**-2), slope)
-        decrement = float((slope @ change).clamp(min=0).sqrt())
-        found = found - change / (1.0 + decrement)
-        if decrement < 1e-10:
-            break
-    return found
 
 
 class ConFIG(GradientMethod):

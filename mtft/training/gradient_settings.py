@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from mtft.errors import ConfigError
 from mtft.training.balance_settings import check_inner_normalization
-from mtft.training.devices import deepspeed_was_launched
+from mtft.training.devices import deepspeed_was_launched, fsdp_was_launched
 from mtft.training.guards import check_choice
 
 # in the order of docs/gradient_balancing.md
@@ -23,11 +22,12 @@ UPDATE_NORMS = ("sum", "mean", "none")
 _DRAWN = ("random", "pcgrad", "gradvac", "graddrop")
 # they step inside the backward pass, when the groups' gradients are not all there
 _FUSED_OPTIMISERS = ("lomo", "adalomo")
+_FUSED_SUFFIX = "layerwise"  # galore_adamw_layerwise and its like: a hook of each weight steps
 # name: lowest and highest value that means something
 _RANGES: dict[str, tuple[float, float]] = {
     "gradvac_beta": (0.0, 1.0),
     "cagrad_c": (0.0, 10.0),
-    "fairgrad_alpha": (0.0, 100.0),
+    "fairgrad_alpha": (0.0, 20.0),
     "gradnorm_alpha": (0.0, 10.0),
     "gradnorm_rate": (0.0, 1.0),
     "tension_alpha": (0.0, 1.0),
@@ -146,9 +146,7 @@ def _check_pattern(pattern: str) -> None:
 
 def _refuse_partitions(settings: Any) -> None:
     """Refuse what spreads gradients over processes, or keeps them where no one else can set them."""
-    fsdp = os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("true", "1") or bool(
-        getattr(settings, "fsdp", None)
-    )
+    fsdp = fsdp_was_launched() or bool(getattr(settings, "fsdp", None))
     deepspeed = deepspeed_was_launched() or bool(getattr(settings, "deepspeed", None))
     if fsdp or deepspeed:
         raise ConfigError(
@@ -158,7 +156,7 @@ def _refuse_partitions(settings: Any) -> None:
             "balance losses: they work under every ZeRO stage and FSDP.",
         )
     optimiser = str(getattr(getattr(settings, "optim", ""), "value", getattr(settings, "optim", "")))
-    if optimiser in _FUSED_OPTIMISERS:
+    if optimiser in _FUSED_OPTIMISERS or optimiser.endswith(_FUSED_SUFFIX):
         raise ConfigError(
             "Gradient balancing needs an optimiser that steps after the backward passes.",
             found=f"`optim: {optimiser}`",

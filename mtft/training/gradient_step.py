@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mtft.errors import RunError
+from mtft.training.gradient_solvers import root_of
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,7 @@ class GradientStep:
     @cached_property
     def root(self) -> Tensor:
         """A (groups, rank) matrix whose rows have the products of the gradients."""
-        values, vectors = torch.linalg.eigh(self.gramian)
-        # float32 gradients: below this, a direction is their rounding
-        kept = values > values[-1] * len(values) * 1e-13
-        found: Tensor = vectors[:, kept] * values[kept].sqrt()
-        return found
+        return self.norms[:, None] * root_of(self.gramian / torch.outer(self.norms, self.norms))
 
 
 class GradientMethod:

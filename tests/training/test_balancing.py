@@ -361,6 +361,13 @@ def test_references_come_from_a_run(balanced: MakeTrainer, make_trainer: MakeTra
         ({"loss_balancing": "doremi"}, "comes with `doremi`"),
         ({"loss_balancing": "sum", "balance_by": "dataset"}, "task, language, cluster"),
         ({"loss_reduction": "max"}, "sum, mean"),
+        ({"loss_reduction": "mean"}, "Give --loss_balancing sum"),
+        (
+            {"loss_balancing": "famo", "balance_floor": float("inf")},
+            "`balance_floor` must be above 0, and finite",
+        ),
+        ({"loss_balancing": "famo", "balance_weight_decay": float("inf")}, "at least 0, and finite"),
+        ({"loss_balancing": "uw", "balance_learning_rate": float("nan")}, "above 0, and finite"),
         ({"balance_reference": "losses.json"}, "comes with `doremi`"),
     ],
 )

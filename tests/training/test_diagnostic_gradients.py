@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import itertools
+import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +18,7 @@ import torch.nn.functional as F
 from mtft.encoding import Collator
 from mtft.errors import ConfigError
 from mtft.modeling import LossOptions, TargetHead, set_loss_options
-from mtft.training import Diagnoser
+from mtft.training import Diagnoser, MultitaskArguments
 from mtft.training.diagnosed_parameters import (
     chosen_parameters,
     refuse_coarse_weights,
@@ -30,6 +32,7 @@ from mtft.training.fisher import fisher_trace, sampled_loss
 from mtft.training.normalization import weigh_rows
 from mtft.training.sharpness import adaptive_sharpness
 from mtft.training.task_gradients import GradientProbe, task_gradients
+from tests.launching import launched
 from tests.training.additions import MakeTrainer, toy_model
 from tests.training.diagnosed import Bigrams, GroupedAdditions, bigram_batch, bigram_trace, examples_of
 
@@ -304,6 +307,45 @@ def test_partitioned_gradients_are_refused(stage: int, refused: bool) -> None:
     refuse_partitioned_gradients(losses, config, fsdp=True)
     with pytest.raises(ConfigError, match="FSDP"):
         refuse_partitioned_gradients(settings, None, fsdp=True)
+
+
+def test_an_fsdp_launch_is_refused_by_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ConfigError, match=r"whole weights and gradients in every process\. Found: FSDP"):
+        MultitaskArguments(str(tmp_path), diagnostics=True)
+    MultitaskArguments(str(tmp_path), diagnostics=True, diagnostics_quantities=["train_loss"])
+    MultitaskArguments(str(tmp_path))
+
+
+@pytest.mark.processes
+def test_a_deepspeed_file_that_partitions_is_refused_by_the_settings(tmp_path: Path) -> None:
+    pytest.importorskip("deepspeed")
+    output = launched([sys.executable, Path(__file__).with_name("launched_refusals.py"), tmp_path])
+    lines = [line for line in output.splitlines() if line.startswith("told:")]
+    assert len(lines) == 2
+    assert all(f"Found: ZeRO stage {stage}." in line for stage, line in zip((2, 3), lines, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"diagnostics_batches": 1}, "64 examples in 1 batches"),
+        ({"diagnostics_examples": 1}, "two batches of each task.*1 examples in 8.*leave `coherence` out"),
+        ({"diagnostics_quantities": []}, "must name what is measured"),
+        ({"diagnostics_quantities": ["coherence"], "diagnostics_batches": 1}, "leave `coherence` out"),
+    ],
+)
+def test_measurements_that_could_not_be_numbers_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        DiagnosticSettings(diagnostics=True, **settings).check_diagnostics()
+
+
+def test_one_batch_is_enough_where_no_noise_is_measured() -> None:
+    settings = DiagnosticSettings(
+        diagnostics=True, diagnostics_batches=1, diagnostics_quantities=["conflict", "fisher_trace"]
+    )
+    settings.check_diagnostics()
+    DiagnosticSettings(diagnostics_batches=1).check_diagnostics()  # nothing is measured
 
 
 def test_a_change_below_rounding_is_refused() -> None:
