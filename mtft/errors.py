@@ -11,6 +11,7 @@ MtftError
 ├── SuiteError      an evaluation suite, or a scorer
 ├── ModelError      a model or tokenizer folder
 ├── RunError        a run folder: resume, manifest, outputs
+│   └── DivergedError   training that a loss or gradient ended
 └── MissingExtraError   an optional dependency that is not installed
 ```
 """
@@ -81,6 +82,10 @@ class ModelError(MtftError):
 
 class RunError(MtftError):
     """A run folder cannot be resumed from, written to or read."""
+
+
+class DivergedError(RunError):
+    """A loss or gradient is not finite, or a spike ends the run where asked."""
 
 
 class MissingExtraError(MtftError):

@@ -91,7 +91,7 @@ def describe(
     """Sources, what is held out, and the table of proportions; local rows are rendered if they are not yet,
     and nothing is downloaded.
     """
-    from mtft.mixing import Mixture, MixtureSpec
+    from mtft.mixing import Mixture, MixtureSpec, beyond_bound
 
     spec = MixtureSpec.load(name).with_over_long(over_long, "--over_long")
     found = spec.resolve(index_of(prompts), collection_of(prompts))
@@ -110,6 +110,8 @@ def describe(
         )
     elif as_json:
         say_json(mixture.manifest(positions))
+        if error := beyond_bound(mixture, positions or len(mixture)):
+            note(f"Warning: {error}")
     else:
         say(mixture.describe(positions, width=_width()).rstrip())
         _note_problems(built.problems.as_dict())

@@ -133,7 +133,7 @@ def _say_comparison(rows: Sequence[dict[str, Any]]) -> None:
             (
                 *(row["model"], row["probe"], row["task"] or _WHOLE, row["language"] or _WHOLE),
                 *(row["seen"] or _WHOLE, f"{row['difference']:+.3f}"),
-                *(f"{row['low']:+.3f} to {row['high']:+.3f}"),
+                f"{row['low']:+.3f} to {row['high']:+.3f}",
                 *(f"{row['p_value']:.3g}", _number(row["p_adjusted"]), row["n"]),
             )
             for row in rows

@@ -20,6 +20,7 @@ from mtft.mixing.phased_schedule import PhasedSchedule
 from mtft.mixing.phases import Phase
 from mtft.mixing.proportions import Proportion, summed
 from mtft.mixing.rates import Rates, Unit, shares
+from mtft.mixing.repetition import beyond_bound
 from mtft.mixing.sampling import Sampling
 from mtft.mixing.schedule import Schedule
 from mtft.mixing.spec import MixtureSpec
@@ -51,6 +52,7 @@ __all__ = [
     "TokenBounds",
     "Unit",
     "UnitIndex",
+    "beyond_bound",
     "build_mixture",
     "declare",
     "describe_declared",

@@ -15,6 +15,7 @@ from rich.tree import Tree
 from mtft.mixing.cells import languages_of
 from mtft.mixing.phase_table import annealed_line, phase_table
 from mtft.mixing.proportions import Proportion, summed
+from mtft.mixing.repetition import beyond_bound
 
 if TYPE_CHECKING:
     from mtft.mixing.mixture import Mixture
@@ -39,7 +40,8 @@ def describe(mixture: Mixture, n_positions: int, width: int) -> str:
     console.print(_table("By language", ["language"], by_language, unit))
     console.print(_table("By task and language", ["cluster", "task", "config", "language"], lines, unit))
     text = console.file.getvalue()  # type: ignore[attr-defined]  # the StringIO above
-    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+    warning = [f"Warning: {error}"] if (error := beyond_bound(mixture, n_positions)) else []
+    return "\n".join([*(line.rstrip() for line in text.splitlines()), *warning]) + "\n"
 
 
 def source_tree(mixture: Mixture) -> Tree:
@@ -79,12 +81,13 @@ def source_tree(mixture: Mixture) -> Tree:
 
 def _rates_line(rates: Rates) -> str:
     over = f" over each {rates.unimax_by}" if rates.kind == "unimax" else ""
+    within = f" within {rates.over:,} positions" if rates.over else ""
     anneal = f", annealed: {annealed_line(rates.anneal)}" if rates.anneal else ""
     return (
         f"rates: {rates.kind}{over}, cap {rates.cap or 'none'}, temperature "
         f"{rates.temperature_task:g} per task, {rates.temperature_language:g} per language and "
         f"{rates.temperature_cluster:g} per cluster, "
-        f"at most {rates.max_repetition or 'any number of'} repetitions{anneal}"
+        f"at most {rates.max_repetition or 'any number of'} repetitions{within}{anneal}"
     )
 
 

@@ -70,7 +70,8 @@ def _rates_line(declaration: Declaration) -> str:
             f"temperature {rates.temperature_language:g} per language, {rates.temperature_cluster:g} per cluster"
         )
     if rates.kind == "unimax":
-        shown.append(f"over each {rates.unimax_by}, at most {rates.max_repetition:g} repetitions")
+        within = f" within {rates.over:,} positions" if rates.over else ""
+        shown.append(f"over each {rates.unimax_by}, at most {rates.max_repetition:g} repetitions{within}")
     if rates.anneal is not None:
         shown.append(f"annealed: {annealed_line(rates.anneal)} (shares: the mean of one pass)")
     return ", ".join(shown)

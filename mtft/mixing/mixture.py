@@ -22,7 +22,8 @@ from mtft.mixing.overlap_build import overlap_index
 from mtft.mixing.phased_schedule import PhasedSchedule
 from mtft.mixing.phases import mean_shares, phases_of, scheduled
 from mtft.mixing.proportions import Proportion, proportions
-from mtft.mixing.rates import Rates, Unit
+from mtft.mixing.rates import Rates, Unit, horizon_of, most_positions
+from mtft.mixing.repetition import beyond_bound
 from mtft.mixing.schedule import Integers
 from mtft.mixing.shards import Shard
 from mtft.tasks.records import Example
@@ -43,11 +44,13 @@ class Mixture:
         rates: How units share positions; by default the specification's.
         seed: Of the order; by default the specification's.
         horizon: Positions over which a maximum repetition is held, and annealing goes on where it does not say;
-            by default one pass over all rows.
+            by default what the rates say, else one pass over all rows.
 
     Attributes:
         phases: Stretches of constant rates; one, where rates do not change.
         shares: (units,) float64, of the positions of one pass.
+        horizon: As given, or its default.
+        most: (units,) float64, how many positions of the horizon each may have; infinity for any.
 
     Raises:
         MixtureError: No row is left, or the maximum repetition does not fill the horizon.
@@ -69,7 +72,10 @@ class Mixture:
         self.sizes = np.array([unit.rows for unit in index.units], dtype=np.int64)
         if emptied := emptied_cells(self):
             logger.warning("%d cells have no row left to train on: %s", len(emptied), "; ".join(emptied))
-        self.phases = phases_of(self._units(), self.rates, horizon=horizon)
+        units = self._units()
+        self.horizon = horizon_of(units, self.rates) if horizon is None else horizon
+        self.most = most_positions(units, self.rates)
+        self.phases = phases_of(units, self.rates, horizon=self.horizon)
         self.shares = mean_shares(self.phases, len(self))
         self.schedule = scheduled(self.phases)
         names = [shard.summary.unit for shard in built.shards]
@@ -162,8 +168,20 @@ class Mixture:
         """What the first `n_positions` hold of each unit; by default of one pass."""
         return proportions(self, len(self) if n_positions is None else n_positions)
 
+    def check_repetition(self, n_positions: int) -> None:
+        """Refuse to go so far that a row comes more often than a bound on repetition allows.
+
+        Raises:
+            ConfigError: One does; up to the horizon none is looked for.
+        """
+        if error := beyond_bound(self, n_positions):
+            raise error
+
     def describe(self, n_positions: int | None = None, *, width: int = 120) -> str:
-        """The tree of sources and the proportion table, as text of at most `width` columns."""
+        """The tree of sources and the proportion table, as text of at most `width` columns.
+
+        Where rows come more often than a bound on repetition allows, a last line warns of it, whole.
+        """
         return describe(self, len(self) if n_positions is None else n_positions, width)
 
     def manifest(self, n_positions: int | None = None) -> dict[str, Any]:

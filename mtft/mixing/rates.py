@@ -72,11 +72,12 @@ class Rates:
         temperature_task: Temperature among the tasks of a cluster.
         unimax_by: UniMax's groups: `language`, `cluster` or `task`.
         anneal: Temperatures that change along the run, in place of constant ones; None for none.
+        over: Positions over which bounds on repetition hold; None for one pass. `anneal` has its own.
 
     Raises:
         MixtureError: A value is out of range, `weights` comes with a task or cluster temperature, a cap on
             examples comes with rows, UniMax lacks a maximum repetition or comes with a temperature that its
-            groups leave no place for, or annealing comes with a bound on repetition.
+            groups leave no place for, or annealing comes with a bound on repetition or with `over` outside it.
     """
 
     kind: Kind = "proportional"
@@ -90,9 +91,10 @@ class Rates:
     temperature_task: float = 1.0
     unimax_by: Grouping = "language"
     anneal: Annealing | None = None
+    over: int | None = None
 
     def __post_init__(self) -> None:
-        caps = (self.cap, self.cap_per_template, self.cap_per_dataset)
+        caps = (self.cap, self.cap_per_template, self.cap_per_dataset, self.over)
         temperatures = (self.temperature_language, self.temperature_cluster, self.temperature_task)
         positive = (*caps, *temperatures, self.max_repetition)
         known = self.kind in KINDS and self.unit in MEASURES
@@ -116,6 +118,12 @@ class Rates:
                 found=f"kind: {self.kind}, max_repetition: {self.max_repetition}",
                 remedy="Give `cap`, or drop one of the two.",
             )
+        if self.anneal is not None and self.over is not None:
+            raise MixtureError(
+                "What `anneal` goes over stands in `anneal`.",
+                found=f"over: {self.over}",
+                remedy="Give `over` there.",
+            )
 
     @property
     def changing(self) -> dict[str, Any]:
@@ -125,10 +133,12 @@ class Rates:
         return {**constant, **annealed}
 
     def as_dict(self) -> dict[str, Any]:
-        """The rules as plain data; those of UniMax and of annealing only where they are used."""
+        """The rules as plain data; those of UniMax, of annealing and `over` only where they are used."""
         content = asdict(self)
         if self.kind != "unimax":
             del content["unimax_by"]
+        if self.over is None:
+            del content["over"]
         if self.anneal is None:
             del content["anneal"]
         else:
@@ -217,13 +227,11 @@ def shares(units: Sequence[Unit], rates: Rates, *, horizon: int | None = None) -
     Args:
         units: The units.
         rates: The rules; what they say of annealing is left to `phases_of`.
-        horizon: Positions over which the maximum repetition is held; by default one pass, as many as there
-            are rows.
+        horizon: Positions over which the maximum repetition is held; by default what `horizon_of` says.
 
     Raises:
         MixtureError: No unit has rows, or the horizon is too long for the maximum repetition.
     """
-    rows = np.array([unit.rows for unit in units], dtype=np.float64)
     sizes = np.array([size_of(unit, rates) for unit in units], dtype=np.float64)
     if not sizes.sum() > 0:
         raise MixtureError("A mixture must have at least one row to train on.", found="none")
@@ -235,8 +243,8 @@ def shares(units: Sequence[Unit], rates: Rates, *, horizon: int | None = None) -
     languages = [(block, unit.language) for block, unit in zip(blocks, units, strict=True)]
     result = tempered(result, languages, rates.temperature_language, blocks=blocks)
     result = tempered(result, [unit.cluster for unit in units], rates.temperature_cluster)
-    most = _most_positions(units, rates, rows)
-    length = int(rows.sum()) if horizon is None else horizon
+    most = most_positions(units, rates)
+    length = horizon_of(units, rates) if horizon is None else horizon
     if rates.kind == "unimax":
         return unimax_shares(result, blocks, most, length)
     return bounded(result / result.sum(), most, length)
@@ -305,7 +313,7 @@ def bounded(share: Shares, most: Shares, horizon: int) -> Shares:
         raise MixtureError(
             "The maximum repetition must leave enough rows for the positions asked for.",
             found=f"{horizon} positions, at most {int(most[share > 0].sum())} allowed",
-            remedy="Raise `max_repetition`.",
+            remedy="Raise `max_repetition`, or give fewer positions as `over`.",
         )
     limit, full = most / horizon, np.zeros(len(share), dtype=bool)
     result = share
@@ -323,7 +331,14 @@ def quantised(share: Shares) -> npt.NDArray[np.int64]:
     return np.where(share > 0, np.maximum(weights, 1), 0)
 
 
-def _most_positions(units: Sequence[Unit], rates: Rates, rows: Shares) -> Shares:
+def horizon_of(units: Sequence[Unit], rates: Rates) -> int:
+    """Positions over which the maximum repetition is held: `over`, or one pass, as many as there are rows."""
+    return sum(unit.rows for unit in units) if rates.over is None else rates.over
+
+
+def most_positions(units: Sequence[Unit], rates: Rates) -> Shares:
+    """Each unit's rows times its maximum repetition, (units,) float64; infinity where it has none."""
+    rows = np.array([unit.rows for unit in units], dtype=np.float64)
     own = [rates.max_repetition if unit.max_repetition is None else unit.max_repetition for unit in units]
     return np.array([np.inf if times is None else times for times in own]) * np.maximum(rows, 1e-9)
 

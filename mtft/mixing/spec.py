@@ -76,7 +76,7 @@ class MixtureSpec:
         Raises:
             ConfigError: There is none; the nearest names are given.
             MixtureError: The file is malformed: unknown key, wrong type, a task listed twice, overlapping
-                sides.
+                sides, `over` without a bound on repetition.
         """
         path = find_yaml(name_or_path, builtin_folder("recipes") / "mixtures", what="mixture")
         top = Section(read_yaml(path), str(path), _KEYS)
@@ -96,6 +96,7 @@ class MixtureSpec:
             exemplars=_exemplars(top.whole("exemplars", 0, least=0) or 0, str(path)),
         )
         _check_sides(spec)
+        _check_over(spec)
         return spec
 
     def with_templates(self, names: Sequence[str]) -> MixtureSpec:
@@ -226,6 +227,7 @@ def _rates(top: Section, path: Path) -> Rates:
             max_repetition=section.number("max_repetition"),
             unimax_by=section.text("unimax_by", "language"),  # type: ignore[arg-type]  # likewise
             anneal=_annealing(section),
+            over=section.whole("over"),
         )
     except MixtureError as error:
         if error.where is not None:
@@ -261,6 +263,17 @@ def _sources(top: Section, path: Path) -> dict[str, str]:
     ]
     section = Section(top.raw("sources"), f"{path}: sources", known)
     return {key: section.text(key) for key in known if key in section}
+
+
+def _check_over(spec: MixtureSpec) -> None:
+    """`over` says how long bounds on repetition hold: there is one."""
+    bounds = [spec.rates.max_repetition, *(entry.max_repetition for entry in spec.entries)]
+    if spec.rates.over is not None and not any(bounds):
+        raise MixtureError(
+            "`over` says for how many positions `max_repetition` holds.",
+            found=f"over: {spec.rates.over}, and no `max_repetition`",
+            where=f"{spec.path}: rates",
+        )
 
 
 def _check_sides(spec: MixtureSpec) -> None:

@@ -36,7 +36,7 @@ def unimax(most: Sequence[float] | Numbers, budget: float) -> Numbers:
         raise MixtureError(
             "UniMax must have enough rows for the positions asked for.",
             found=f"{budget:g} positions, at most {limits.sum():g} allowed",
-            remedy="Raise `max_repetition`.",
+            remedy="Raise `max_repetition`, or give fewer positions as `over`.",
         )
     result, left = np.zeros(len(limits)), float(budget)
     for rank, group in enumerate(np.argsort(limits, kind="stable").tolist()):

@@ -25,8 +25,8 @@ def chunked_cross_entropy(
     token_weights: Tensor,
     chunk: int | None = None,
     options: LossOptions | None = None,
-) -> tuple[Tensor, Tensor]:
-    """The weighted sum of the targets' losses, and their plain -log softmax(hidden @ weight.T)[targets], detached.
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The weighted sum of the targets' losses, their plain -log softmax(hidden @ weight.T)[targets], and the losses.
 
     Only `chunk` rows of logits exist at a time. The gradient is computed in the same pass and kept (it is as
     small as `hidden` and `weight`), so logits are neither stored nor computed twice.
@@ -40,7 +40,8 @@ def chunked_cross_entropy(
         options: What a token's loss is; None for the negative log-likelihood alone. Its backend is not looked at.
 
     Returns:
-        () float32 with gradient, and (tokens,) float32 without.
+        () float32 with gradient, (tokens,) float32 without, and the like of what is summed; None where that is the
+        same, as without options.
 
     Source: Wijmans et al. 2024, "Cut Your Losses in Large-Vocabulary Language Models", arXiv 2411.09009,
         section 3 (d loss / d logits = softmax - one-hot); here with plain matrix products. `LossOptions` has the
@@ -53,8 +54,8 @@ def chunked_cross_entropy(
     ):  # a function of our own is not told, and would compute the weight's gradient
         hidden, weight = hidden.detach(), weight.detach()
     arguments = (hidden, weight, targets, token_weights, size, options or LossOptions())
-    total, terms = _ChunkedCrossEntropy.apply(*arguments)  # type: ignore[no-untyped-call]
-    return total, terms
+    total, terms, losses = _ChunkedCrossEntropy.apply(*arguments)  # type: ignore[no-untyped-call]
+    return total, terms, losses
 
 
 class _ChunkedCrossEntropy(torch.autograd.Function):
@@ -69,7 +70,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         token_weights: Tensor,
         chunk: int,
         options: LossOptions,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Loss and, where wanted, the gradients for an upstream gradient of one."""
         wants_hidden, wants_weight = ctx.needs_input_grad[:2]
         kept_dtype, kind = weight.dtype, weight.device.type
@@ -99,11 +100,15 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             grad_weight.to(kept_dtype) if grad_weight is not None else None,
         )
         nll = torch.cat(terms)
-        ctx.mark_non_differentiable(nll)
-        return (torch.cat(losses) * token_weights).sum(), nll
+        if options.plain:
+            ctx.mark_non_differentiable(nll)
+            return (nll * token_weights).sum(), nll, None
+        whole = torch.cat(losses)
+        ctx.mark_non_differentiable(nll, whole)
+        return (whole * token_weights).sum(), nll, whole
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, upstream: Tensor, *_: Tensor | None) -> tuple[Tensor | None, ...]:
         """The kept gradients times the upstream one; they are given away, so there is no second time."""
         gradients, ctx.gradients = ctx.gradients, None
         if gradients is None:

@@ -59,9 +59,11 @@ def _through_logits(model: nn.Module, batch: dict[str, Any]) -> TargetLoss:
     row_weights, dgr = batch["row_weights"], batch.get("dgr")
     found = _forward(model, batch, hidden_states=dgr is not None)
     rows = found.places[0]
-    losses, terms = _token_losses(found.logits, found.ids, loss_options_of(model))
+    options = loss_options_of(model)
+    losses, terms = _token_losses(found.logits, found.ids, options)
     penalty = None if dgr is None else _penalty(dgr, found, batch)
-    return summed((losses * row_weights.float()[rows]).sum(), terms, rows, row_weights, penalty)
+    total = (losses * row_weights.float()[rows]).sum()
+    return summed(total, terms, rows, row_weights, penalty, None if options.plain else losses)
 
 
 def target_logits(model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:

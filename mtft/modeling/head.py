@@ -30,6 +30,8 @@ class TargetLoss(ModelOutput):  # type: ignore[misc]
         row_losses: float32, detached; each example's unweighted sum over its target tokens of the negative
             log-likelihood alone, in nats. Its shape is that of `row_weights`: (rows,), or (packs, segments) of
             packed examples.
+        row_objectives: float32, detached, of that shape; the same sums of the loss that is minimised. None where
+            they are `row_losses`: without label smoothing and z-loss.
         row_counts: int64, of that shape; each example's target tokens.
         penalty: () float32 with gradient, where the forward was given `dgr`: see `mtft.modeling.dgr`. Not in `loss`.
     """
@@ -38,6 +40,7 @@ class TargetLoss(ModelOutput):  # type: ignore[misc]
     count: Tensor | None = None
     row_losses: Tensor | None = None
     row_counts: Tensor | None = None
+    row_objectives: Tensor | None = None
     penalty: Tensor | None = None
 
 
@@ -61,7 +64,7 @@ class TargetHead(nn.Linear):
         weight: Tensor | None = None,
         edges: tuple[Tensor, Tensor] | None = None,
     ) -> Any:
-        """Logits; with targets and weights, `chunked_cross_entropy`'s pair, also by the weight's other name.
+        """Logits; with targets and weights, what `chunked_cross_entropy` returns, also by the weight's other name.
 
         With edges, the `edge_log_probs` of their nodes and tokens.
         """
@@ -136,8 +139,8 @@ def target_loss(
         penalty: See `TargetLoss`.
     """
     named = {} if weight is None else {"weight": weight}
-    total, terms = head(hidden, targets, row_weights.float().flatten()[rows], **named)
-    return summed(total, terms, rows, row_weights, penalty)
+    total, terms, losses = head(hidden, targets, row_weights.float().flatten()[rows], **named)
+    return summed(total, terms, rows, row_weights, penalty, losses)
 
 
 def log_probs_of(head: nn.Module, hidden: Tensor, nodes: Tensor, tokens: Tensor) -> Tensor:
@@ -163,15 +166,28 @@ def log_probs_of(head: nn.Module, hidden: Tensor, nodes: Tensor, tokens: Tensor)
 
 
 def summed(
-    total: Tensor, terms: Tensor, rows: Tensor, row_weights: Tensor, penalty: Tensor | None = None
+    total: Tensor,
+    terms: Tensor,
+    rows: Tensor,
+    row_weights: Tensor,
+    penalty: Tensor | None = None,
+    losses: Tensor | None = None,
 ) -> TargetLoss:
-    """The token terms added up by example; `rows` is each term's place in the flattened `row_weights`."""
+    """The token terms, and the losses where they differ, added up by example.
+
+    `rows` is each term's place in the flattened `row_weights`.
+    """
     empty = torch.zeros(row_weights.numel(), device=terms.device)
+
+    def by_row(values: Tensor) -> Tensor:
+        return empty.index_add(0, rows, values.detach().float()).view(row_weights.shape)
+
     row_counts = torch.bincount(rows, minlength=row_weights.numel()).view(row_weights.shape)
     return TargetLoss(
         loss=total,
         count=row_counts[row_weights > 0].sum(),
-        row_losses=empty.index_add(0, rows, terms.detach().float()).view(row_weights.shape),
+        row_losses=by_row(terms),
         row_counts=row_counts,
+        row_objectives=None if losses is None else by_row(losses),
         penalty=penalty,
     )

@@ -23,7 +23,7 @@ LIGER_VERSION = "0.8.2"
 
 def head_loss(
     hidden: Tensor, weight: Tensor, targets: Tensor, token_weights: Tensor, options: LossOptions
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """What `chunked_cross_entropy` returns, computed by the options' backend.
 
     Raises:
@@ -34,7 +34,7 @@ def head_loss(
     if not hidden.is_cuda:
         raise _needs_gpu(options.backend, f"a model on `{hidden.device}`")
     losses, nll = token_losses(hidden, weight, targets, options)
-    return (losses * token_weights).sum(), nll
+    return (losses * token_weights).sum(), nll, None if options.plain else losses.detach()
 
 
 def token_losses(

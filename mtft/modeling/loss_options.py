@@ -25,7 +25,7 @@ class LossOptions:
         loss = (1 - e) * nll_y + e * mean_j(nll_j) + c * logZ**2,   logZ = log sum_j exp(z_j),   nll_j = logZ - z_j
 
     Every entry counts in the mean, also those that pad a vocabulary, as in PyTorch's `cross_entropy`. Losses that
-    are reported (`TargetLoss.row_losses`) are nll_y in any case.
+    are reported (`TargetLoss.row_losses`) are nll_y in any case; `TargetLoss.row_objectives` are the loss itself.
 
     Attributes:
         label_smoothing: At least 0, below 1; 0.1 in the sources.
@@ -43,6 +43,11 @@ class LossOptions:
     label_smoothing: float = 0.0
     z_loss: float = 0.0
     backend: str = "chunked"
+
+    @property
+    def plain(self) -> bool:
+        """Whether a token's loss is its negative log-likelihood alone."""
+        return not (self.label_smoothing or self.z_loss)
 
     def __post_init__(self) -> None:
         if not 0 <= self.label_smoothing < 1:

@@ -17,7 +17,8 @@ RULE = (
     "Gains are relative, Delta_m (arXiv 1904.08918): the mean over tasks of (score - baseline) / baseline, turned "
     "round for error rates. Intervals are 95 %: errors of the items (resampled by item group, one draw for all) and of "
     "the seeds together, Satterthwaite's degrees of freedom. Real: below 5 % after Holm's correction, over two seeds "
-    "or more. Mean rank: over cells, 1 is best. Step time: medians, on whatever else the machine was doing."
+    "or more. Mean rank: over cells, 1 is best, of those with a score in each. Step time: medians, beside whatever "
+    "else the machine was doing."
 )
 SAME = (
     "Single-task models begin with the same weights, make as many steps, and meet in every step exactly the examples "
@@ -34,7 +35,7 @@ def compare_page(content: Row) -> str:
     )
     said = content["verdicts"]
     baseline = content["baseline"]
-    lead = SAME if content["single_rank"] is not None else None
+    lead = SAME if _has_singles(content) else None
     return simple_page(
         "Multitask methods compared",
         facts,
@@ -71,11 +72,15 @@ def compare_tables(content: Row) -> list[Table]:
         (Cell(row["method"]), *_gain(row["over_single"]), *_gain(row["over_reference"]), *_rest(row))
         for row in content["methods"]
     ]
-    if content["single_rank"] is not None:
+    if _has_singles(content):
         nothing = [Cell(NOTHING)] * 6
         rows.append((Cell("single-task"), *nothing, _number(content["single_rank"]), Cell(NOTHING)))
     made = plain_table("methods", "Methods", columns, rows)
     return [made, *(_parts(content, by, name) for by, name in (("task", "tasks"), ("language", "languages")))]
+
+
+def _has_singles(content: Row) -> bool:
+    return bool(content["baseline"] != content["reference"])
 
 
 def _rest(row: Row) -> tuple[Cell, Cell]:
@@ -117,7 +122,11 @@ def _parts(content: Row, by: str, name: str) -> Table:
         for row in content[name]
     ]
     columns = (by, "method", "score", content["baseline"], "gain", "95 %", "real")
-    note = "Of several metrics a language's score is their mean." if by == "language" else ""
+    note = (
+        "Scores are means over the tasks that the gain is of, whatever their metrics."
+        if by == "language"
+        else ""
+    )
     return plain_table(name, name.capitalize(), columns, rows, note)
 
 
@@ -170,6 +179,8 @@ def verdicts(content: Row) -> dict[str, Any]:
     real = [row for row in rivals if row["over_reference"]["real"]]
     if len(content["seeds"]) < 2:
         overall = "One seed: nothing can be said of others, so no difference counts as real."
+    elif not rivals and len(rows) > 1:
+        overall = f"Nothing could be compared with {reference}: scores are missing."
     elif not rivals:
         overall = "One method: there is nothing to tell apart."
     elif not real:
@@ -182,10 +193,17 @@ def verdicts(content: Row) -> dict[str, Any]:
     unknown = [row["method"] for row in rivals if row["over_reference"]["p_value"] is None]
     if unknown and len(content["seeds"]) > 1:
         overall += f" Whether {', '.join(unknown)} differ is not known: the error could not be computed."
-    return {"overall": overall, "methods": [_sentence(row, reference) for row in rows]}
+    said = [_sentence(row, reference, single=_has_singles(content)) for row in rows]
+    return {"overall": overall, "methods": [*said, *map(_failure, content["failed"])]}
 
 
-def _sentence(row: Row, reference: str) -> str:
+def _failure(row: Row) -> str:
+    """What became of a run without scores."""
+    what = f"{row['method']} on {row['task']}" if row["task"] else row["method"]
+    return f"{what} did not finish under seed {row['seed']}: {row['reason']}"
+
+
+def _sentence(row: Row, reference: str, *, single: bool) -> str:
     parts = [
         f"{_words(row[key])} {against}"
         for key, against in (
@@ -194,6 +212,8 @@ def _sentence(row: Row, reference: str) -> str:
         )
         if row[key]
     ]
+    if not (parts or single) and row["method"] == reference:
+        return f"{reference}: what the others are told apart from."
     ratio = row["step_ratio"]
     timed = f"; {ratio:.2f} times its step time" if ratio and row["over_reference"] else ""
     return f"{row['method']}: {'; '.join(parts) or 'no gain could be computed'}{timed}."

@@ -9,7 +9,6 @@ from dataclasses import fields
 from typing import Any
 
 from mtft.reporting.results import Results
-from mtft.reporting.tables import Table
 
 KINDS = (
     *("summary", "cells", "averages", "comparisons", "transfer", "published"),
@@ -26,16 +25,6 @@ def csv_files(results: Results) -> Iterator[tuple[str, str]]:
             yield f"{kind}.csv", _content(rows)
 
 
-def table_csv(table: Table) -> str:
-    """One table: the number behind a cell where there is one, else its text."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow([harmless(column.strip()) for column in table.columns])
-    for row in table.rows:
-        writer.writerow([harmless(cell.text) if cell.value is None else cell.value for cell in row])
-    return written.getvalue()
-
-
 def _content(rows: Sequence[Any]) -> str:
     names = [field.name for field in fields(rows[0])]
     used = [name for name in names if any(getattr(row, name) not in (None, "", {}, (), []) for row in rows)]
@@ -43,11 +32,16 @@ def _content(rows: Sequence[Any]) -> str:
 
 
 def csv_text(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows as CSV with a header, nested values as columns of their own, no text that a spreadsheet would run."""
+    """The rows as CSV: a header, nested values as columns of their own, no text that a spreadsheet would run.
+
+    Where a value is nested in one row and missing in another, the latter's columns are empty.
+    """
     flat = [_flat(row) for row in rows]
-    columns = list(dict.fromkeys(name for row in flat for name in row))
+    names = dict.fromkeys(name for row in flat for name in row)
+    nested = {name.rsplit(".", depth)[0] for name in names for depth in range(1, name.count(".") + 1)}
+    columns = [name for name in names if name not in nested]
     written = io.StringIO()
-    writer = csv.DictWriter(written, columns, restval="", lineterminator="\n")
+    writer = csv.DictWriter(written, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)
     return written.getvalue()
@@ -59,6 +53,8 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     for name, value in row.items():
         if isinstance(value, list) and all(isinstance(each, dict) for each in value):
             value = {str(each.get("model", at)): each for at, each in enumerate(value)}
+        elif isinstance(value, list):
+            value = " ".join(map(str, value))
         if isinstance(value, dict):
             flat |= {f"{name}.{key}": inner for key, inner in _flat(value).items()}
         else:

@@ -78,7 +78,7 @@ def _losses(row: Mapping[str, Any]) -> Cell:
 
 def _figure(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> Html:
     """Metric against falling training loss on a logarithmic axis, a colour per set of tasks."""
-    losses = [x for of in curves.values() for each in of for x in each["loss"] if x > 0]
+    losses = [x for of in curves.values() for each in of for x in each["loss"] if x and x > 0]
     if not losses:
         return el("p", "Nothing was measured.")
     high, low = math.log10(max(losses)), math.log10(min(losses))
@@ -125,7 +125,7 @@ def _up(metric: float) -> float:
 
 def _line(curve: Mapping[str, Any], across: Any, colour: str) -> Html:
     points = [
-        (x, y) for x, y in zip(curve["loss"], curve["metric"], strict=True) if x > 0 and math.isfinite(y)
+        (x, y) for x, y in zip(curve["loss"], curve["metric"], strict=True) if x and x > 0 and y is not None
     ]
     path = " ".join(f"{across(x)},{_up(y)}" for x, y in points)
     return el("polyline", points=path, fill="none", stroke=colour, stroke_width="1.6", opacity="0.8")

@@ -32,6 +32,7 @@ _FACTORS = {
     "noise_scale": "gradient noise scale, examples",
     "fisher_trace": "Fisher trace",
     "sharpness": "worst-case sharpness",
+    "update_share": "share of the update, weight times gradient norm",
 }
 CAVEAT = (
     "Conflict, sharpness, coherence and Fisher trace describe how optimisation went. They do not predict "

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 
 from mtft.errors import ConfigError
 from mtft.runs.arguments import RunArguments
+from mtft.runs.settings import option
 from mtft.training import MultitaskArguments
 
 Settings = tuple[RunArguments, MultitaskArguments]
@@ -28,16 +29,10 @@ def check_budget(settings: Settings, *, single_tasks: Sequence[str]) -> None:
     Raises:
         ConfigError: There is such a setting.
     """
-    run, training = settings
-    _refuse_other_steps(settings, "a comparison")
+    run, _ = settings
+    check_steps(settings, "a comparison")
     if not run.evaluate:
         raise ConfigError("A comparison compares scores.", found="--evaluate false")
-    if training.max_steps < 1:
-        raise ConfigError(
-            "A comparison needs a number of steps.",
-            found=f"--max_steps {training.max_steps}",
-            remedy="Give --max_steps in place of --num_train_epochs.",
-        )
     if run.early_stopping_patience or run.export_checkpoint != "last":
         raise ConfigError(
             "All models of a comparison are those after its last step.",
@@ -69,7 +64,7 @@ def check_method(name: str, settings: Settings, shared: Settings) -> None:
     Raises:
         ConfigError: It changes data, scoring, steps or the rows of a step.
     """
-    _refuse_other_steps(settings, f"the method `{name}`")
+    check_steps(settings, f"the method `{name}`")
     (run, training), (base_run, base_training) = settings, shared
     changed = [f.name for f in fields(run) if getattr(run, f.name) != getattr(base_run, f.name)]
     changed += [n for n in ("max_steps", "data_seed") if getattr(training, n) != getattr(base_training, n)]
@@ -83,18 +78,53 @@ def check_method(name: str, settings: Settings, shared: Settings) -> None:
         )
 
 
-def _refuse_other_steps(settings: Settings, whose: str) -> None:
-    """Refuse what decides a step's rows beside its batch: a single-task run could not take its part of them."""
+def check_steps(settings: Settings, whose: str) -> None:
+    """Refuse what decides a step's rows beside its batch: runs on some tasks could not take their part of them.
+
+    Args:
+        settings: Of the runs.
+        whose: What they belong to, in words.
+
+    Raises:
+        ConfigError: There is such a setting, or no number of steps.
+    """
     _, training = settings
     if training.global_batch_size is not None:
         raise ConfigError(
-            "A comparison's rows per step are those of its batch.",
+            "The rows of a step are those of its batch, so that runs on some tasks can take their part of them.",
             found=f"--global_batch_size {training.global_batch_size} of {whose}",
             remedy="Give --per_device_train_batch_size and --gradient_accumulation_steps.",
         )
     if training.packing:
         raise ConfigError(
-            "A comparison's steps are of rows, so that a single-task run can take its task's rows of each.",
+            "The steps are of rows, not of packs, so that runs on some tasks can take their part of them.",
             found=f"--packing of {whose}",
             remedy="Give --packing false.",
         )
+    if training.max_steps < 1:
+        raise ConfigError(
+            "All runs make the same number of steps.",
+            found=f"--max_steps {training.max_steps} of {whose}",
+            remedy="Give --max_steps in place of --num_train_epochs.",
+        )
+
+
+def refuse_flags(flags: Sequence[str], instead: Mapping[str, str], whose: str) -> None:
+    """Refuse flags that every run sets for itself.
+
+    Args:
+        flags: As on a command line.
+        instead: Name of a flag to what to give in its place.
+        whose: What the flags belong to, in words.
+
+    Raises:
+        ConfigError: One of them is given.
+    """
+    for name, remedy in instead.items():
+        value, _ = option(flags, name)
+        if value is not None:
+            raise ConfigError(
+                "A flag that each run sets for itself cannot be given.",
+                found=f"--{name} {value} of {whose}",
+                remedy=remedy,
+            )

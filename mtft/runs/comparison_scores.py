@@ -140,11 +140,15 @@ class Compared(NamedTuple):
         gain: The mean over tasks of the relative gain, over seeds.
         left_out: Tasks without a gain, because in some seed a score is missing or the baseline's is 0.
         n_items: Item groups of the cells that count.
+        score: The method's, the mean over the tasks that count, over seeds; nan where none does.
+        baseline_score: The baseline's, of the same tasks.
     """
 
     gain: SeededDifference
     left_out: tuple[str, ...]
     n_items: int
+    score: float = np.nan
+    baseline_score: float = np.nan
 
 
 def compared(
@@ -170,12 +174,14 @@ def compared(
         return Compared(seeded_difference([], np.nan, 0), left_out, 0)
     less = np.array([scores.less_is_better[of[0]] for of in columns])
     n_items = len(frozenset[int]().union(*(scores.items[n] for of in columns for n in of)))
-    by_seed = mean_relative_gain(_by_task(ours, columns), _by_task(theirs, columns), less)
+    means = _by_task(ours, columns), _by_task(theirs, columns)
+    by_seed = mean_relative_gain(*means, less)
     over_items = mean_relative_gain(_by_task(our_table, columns), _by_task(their_table, columns), less)
     resampled = over_items.mean(axis=0)
     known = np.isfinite(resampled).mean() >= LEAST_KNOWN
     error = replicate_error(float(by_seed.mean()), resampled, n_items) if known else np.nan
-    return Compared(seeded_difference(by_seed, error, n_items), left_out, n_items)
+    score, baseline_score = (float(side.mean()) for side in means)
+    return Compared(seeded_difference(by_seed, error, n_items), left_out, n_items, score, baseline_score)
 
 
 def _by_task(values: FloatArray, columns: Sequence[Sequence[int]]) -> FloatArray:
@@ -196,15 +202,13 @@ def comparison_rows(scores: Scores, reference: str, step_seconds: Mapping[str, f
     """
     rivals = [method for method in scores.methods if method != SINGLE]
     singles = SINGLE in scores.methods
-    ranks = dict(
-        zip(scores.methods, mean_rank(_over_seeds(scores), scores.less_is_better).tolist(), strict=True)
-    )
+    ranks = _ranks(scores)
     over_single = {m: compared(scores, m, SINGLE) for m in rivals} if singles else {}
     over_reference = {m: compared(scores, m, reference) for m in rivals if m != reference}
-    methods = [
+    methods: list[dict[str, Any]] = [
         {
             "method": method,
-            "mean_rank": ranks[method],
+            "mean_rank": ranks.get(method),
             "step_seconds": step_seconds.get(method),
             "step_ratio": _ratio(step_seconds, method, reference),
             "over_single": _row(over_single.get(method)),
@@ -233,16 +237,12 @@ def _parts(
     """Every method's gain in each task, or language, over the baseline."""
     rows = []
     for name in names:
-        of = [n for n, place in enumerate(scores.places) if getattr(place, by) == name]
         for method in methods:
             if method == baseline:
                 continue
             found = compared(scores, method, baseline, _where(by, name))
             if (row := _row(found)) is not None:
-                means = {
-                    who: float(scores.of(side)[0][:, of].mean())
-                    for who, side in (("score", method), ("baseline_score", baseline))
-                }
+                means = {"score": found.score, "baseline_score": found.baseline_score}
                 rows.append({by: name, "method": method, **means, **row, "left_out": list(found.left_out)})
     _correct(rows)
     return rows
@@ -252,9 +252,12 @@ def _where(by: str, name: str) -> Callable[[Place], bool]:
     return lambda place: bool(getattr(place, by) == name)
 
 
-def _over_seeds(scores: Scores) -> FloatArray:
-    """(M, K) means over seeds."""
-    return np.asarray(scores.values.mean(axis=1), dtype=np.float64)
+def _ranks(scores: Scores) -> dict[str, float]:
+    """The mean rank of every method that has a score in every cell under every seed, among these."""
+    over_seeds = scores.values.mean(axis=1)
+    whole = np.isfinite(over_seeds).all(axis=1)
+    ranked = mean_rank(over_seeds[whole], scores.less_is_better) if whole.any() else np.empty(0)
+    return dict(zip(np.array(scores.methods)[whole].tolist(), ranked.tolist(), strict=True))
 
 
 def _ratio(seconds: Mapping[str, float], method: str, reference: str) -> float | None:

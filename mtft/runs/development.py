@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -27,9 +28,12 @@ from mtft.mixing import MixtureSpec
 from mtft.runs.validation_data import load_validation_side
 from mtft.tasks import Problems
 from mtft.training import MultitaskArguments
+from mtft.training.diagnostic_settings import QUANTITIES
 
 if TYPE_CHECKING:
     from mtft.runs.data import Library
+
+logger = logging.getLogger(__name__)
 
 _METRICS: dict[str, Metric] = {metric.name: metric for each in METRICS.values() for metric in each}
 
@@ -97,7 +101,7 @@ def development(
     batch_tokens: int = 8192,
     strict: bool = False,
 ) -> Development | None:
-    """What a run's diagnostics score, or None where they do not ask for the metric.
+    """What a run's diagnostics score, or None where they do not ask for the metric or, by default, cannot have it.
 
     Args:
         settings: Suite and items.
@@ -107,7 +111,8 @@ def development(
         strict: Stop at the first malformed row.
 
     Raises:
-        SuiteError: The suite is not on the validation side, or no task of it has answer choices.
+        SuiteError: The suite is not on the validation side, or no task of it has answer choices and the metric or the
+            suite was asked for by name.
         MtftError: See `Suite.examples`.
     """
     if not settings.diagnostics or "dev_metric" not in settings.diagnostics_quantities:
@@ -117,14 +122,32 @@ def development(
     found = suite.examples(library.cards, library.templates, library.sources, problems, mixture=spec)
     kept = [each for each in found if settings.diagnostics_generation or _ranked(each)]
     if not kept:
-        raise SuiteError(
-            "The development metric needs a task with answer choices.",
-            found="none",
-            where=suite.path,
-            remedy="Give --diagnostics_generation true, another --diagnostics_suite, or leave `dev_metric` out of "
-            "--diagnostics_quantities.",
-        )
+        _without_metric(settings, suite, scorable=bool(found))
+        return None
     return Development(suite, [_primary_only(each) for each in kept], batch_tokens)
+
+
+def _without_metric(settings: MultitaskArguments, suite: Suite, *, scorable: bool) -> None:
+    """Say that there is no metric; refuse where it was asked for by name.
+
+    Args:
+        settings: With all quantities, as by default, the metric is not asked for by name.
+        suite: Whose tasks have no answer choices.
+        scorable: Whether it has examples, for which text could be generated.
+    """
+    remedy = "Give --diagnostics_generation true, " if scorable else "Give "
+    if settings.diagnostics_suite is None and set(settings.diagnostics_quantities) == set(QUANTITIES):
+        logger.warning(
+            "`dev_metric` is left out: no trained task has validation items with answer choices.%s",
+            " --diagnostics_generation true scores generated text." if scorable else "",
+        )
+        return
+    raise SuiteError(
+        "The development metric needs a task with answer choices.",
+        found="none",
+        where=suite.path,
+        remedy=f"{remedy}another --diagnostics_suite, or leave `dev_metric` out of --diagnostics_quantities.",
+    )
 
 
 def _suite(settings: MultitaskArguments, spec: MixtureSpec) -> Suite:

@@ -11,6 +11,7 @@ from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mtft.runs.development import Development
+from mtft.runs.scoring import scored_fingerprint
 from mtft.runs.trajectory_file import TRAJECTORY_FILE, TrajectoryRow, read_trajectory, write_trajectory
 from mtft.runs.validation import random_states_kept
 from mtft.training import Diagnoser, MultitaskTrainer
@@ -38,6 +39,9 @@ class Diagnostics(TrainerCallback):  # type: ignore[misc]
         self, development: Development | None, family: str, folder: Path, protocol: str | None = None
     ) -> None:
         self.development, self.family, self.protocol = development, family, protocol
+        self.made_on = (
+            scored_fingerprint(development.suite, development.examples, protocol) if development else None
+        )
         self.path = folder / TRAJECTORY_FILE
         self.rows: list[TrajectoryRow] = []
 
@@ -83,7 +87,7 @@ class Diagnostics(TrainerCallback):  # type: ignore[misc]
         with random_states_kept():
             self.rows += self._measure(step)
         if PartialState().is_main_process:
-            write_trajectory(self.path, self.rows)
+            write_trajectory(self.path, self.rows, self.made_on)
 
     def _tell_cost(self, state: TrainerState) -> None:
         """Say in passes what is to come, before any of it."""

@@ -41,7 +41,7 @@ class RunFolder:
     ```
     <path>/  model and tokenizer, checkpoint-<step>/, recipe.yaml (the resolved settings), training.json
         base/               the model before finetuning, for built-in sizes
-        mixture/            manifest.json, overlap.bin (see `mtft.mixing.overlap`)
+        mixture/            manifest.json, parts.json (`Mixture.parts`), overlap.bin (see `mtft.mixing.overlap`)
         eval/               results.json, samples.parquet, report.html, report.md
     ```
     """
@@ -57,6 +57,11 @@ class RunFolder:
     def manifest(self) -> Path:
         """What the mixture was made of."""
         return self.path / "mixture" / "manifest.json"
+
+    @property
+    def parts(self) -> Path:
+        """What decided the mixture, by name."""
+        return self.path / "mixture" / "parts.json"
 
     @property
     def overlap(self) -> Path:

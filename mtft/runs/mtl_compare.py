@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from mtft.encoding import accumulation_for
-from mtft.errors import ConfigError, nearest
+from mtft.errors import ConfigError, DivergedError, nearest
 from mtft.evaluation import EvaluationResults
 from mtft.plain import finite
-from mtft.reporting.compare_page import compare_page, compare_tables, verdicts
-from mtft.reporting.csv_files import table_csv
+from mtft.reporting.compare_page import compare_page, verdicts
+from mtft.reporting.csv_files import csv_text
 from mtft.runs.arguments import RunArguments
-from mtft.runs.comparison_checks import check_budget, check_method, rows_per_step
+from mtft.runs.comparison_checks import check_budget, check_method, refuse_flags, rows_per_step
 from mtft.runs.comparison_scores import comparison_rows, scores_of
 from mtft.runs.folder import on_main_first, write_atomically
 from mtft.runs.methods import SINGLE, read_methods
@@ -31,7 +32,10 @@ from mtft.runs.settings import StrictParser, read_settings
 from mtft.runs.subset import TaskSubset, check_tasks
 from mtft.training import MultitaskArguments
 
+logger = logging.getLogger(__name__)
+
 RECIPE = "mtl_compare"
+OWN_FLAGS = {"seed": "Give --seeds.", "output_dir": "Give --compare_dir."}
 DEFAULT = ("sum", "uw", "dwa", "famo", "pcgrad", "mgda", "upgrad", "dgr")
 
 
@@ -93,8 +97,8 @@ def compare_methods(arguments: CompareArguments, flags: Sequence[str]) -> dict[s
                 comparison.place / "compare.json", json.dumps(content, indent=1, allow_nan=False)
             )
             write_atomically(comparison.place / "report.html", compare_page(content))
-            for table in compare_tables(content):
-                write_atomically(comparison.place / "csv" / f"{table.name}.csv", table_csv(table))
+            for name in ("methods", "tasks", "languages"):
+                write_atomically(comparison.place / "csv" / f"{name}.csv", csv_text(content[name]))
     return content
 
 
@@ -115,6 +119,9 @@ class Comparison:
             raise ConfigError("A comparison needs seeds, each once.", found=arguments.seeds)
         known = StrictParser(RunArguments, MultitaskArguments).known
         self.methods = read_methods(arguments.methods, known)
+        refuse_flags(flags, OWN_FLAGS, "a comparison")
+        for method in self.methods:
+            refuse_flags(method.flags, OWN_FLAGS, f"the method `{method.name}`")
         given, _ = read_settings(RECIPE, flags)
         self.place = Path(arguments.compare_dir or f"runs/{RECIPE}-{Path(given.mixture).stem}")
         shared = self._settings((), 1, "checked")
@@ -123,6 +130,7 @@ class Comparison:
             check_method(method.name, self._settings(method.flags, 1, "checked"), shared)
         self.first: Run | None = None
         self.results: dict[tuple[str, int], list[EvaluationResults]] = {}
+        self.failed: list[dict[str, Any]] = []
         self.seconds: dict[str, list[float]] = {}
 
     def train(self, seed: int) -> None:
@@ -130,12 +138,29 @@ class Comparison:
         start = self._start(seed)
         singles = {task: single_flags(start, task) for task in self._single_tasks(start)}
         for task, flags in singles.items():
-            self._scored(self._finished(start, seed, SINGLE, flags, task), SINGLE, seed)
+            self._run(start, seed, SINGLE, flags, task)
         for method in self.methods:
-            self._scored(self._finished(start, seed, method.name, method.flags, None), method.name, seed)
+            self._run(start, seed, method.name, method.flags, None)
+
+    def _run(self, start: Run, seed: int, name: str, flags: Sequence[str], task: str | None) -> None:
+        """One run; where its loss or gradient ends it, the others go on and the report tells."""
+        try:
+            run = self._finished(start, seed, name, flags, task)
+        except DivergedError as error:
+            reason = f"{error.rule} Found: {str(error.found).splitlines()[0]}"
+            logger.warning("%s under seed %d did not finish: %s", name, seed, reason)
+            self.failed.append({"method": name, "task": task or "", "seed": seed, "reason": reason})
+        else:
+            self._scored(run, name, seed)
 
     def content(self) -> dict[str, Any]:
-        """What `compare.json` holds."""
+        """What `compare.json` holds.
+
+        Raises:
+            DivergedError: No run finished.
+        """
+        if not self.results:
+            raise DivergedError("A comparison needs a run that finished.", found=self.failed[0]["reason"])
         alone = [SINGLE] if any(name == SINGLE for name, _ in self.results) else []
         names = [*alone, *(method.name for method in self.methods)]
         scores = scores_of(self.results, names, self.arguments.seeds)
@@ -153,6 +178,7 @@ class Comparison:
                 "rows_per_step": rows_per_step(settings),
                 "items": scores.n_items,
                 "flags": {method.name: " ".join(method.flags) for method in self.methods},
+                "failed": self.failed,
                 **found,
             }
         )

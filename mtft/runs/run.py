@@ -26,6 +26,7 @@ from mtft.runs.model_card import write_card
 from mtft.runs.models import is_built_in, load_whole, prepare_base
 from mtft.runs.overlap import find_index, place_index
 from mtft.runs.provenance import reproduction, vocabulary_overlap
+from mtft.runs.same_data import check_same_data, write_mixture
 from mtft.runs.scoring import score
 from mtft.runs.subset import TaskSubset
 from mtft.runs.validation import Validation
@@ -78,7 +79,12 @@ class Run:
         self.folder.open(settings, overwrite=self.arguments.overwrite)
 
     def prepare_model(self) -> None:
-        """The model to begin with, and the mixture as its tokenizer sees it."""
+        """The model to begin with, and the mixture as its tokenizer sees it.
+
+        Raises:
+            ConfigError: The run goes so far that rows come more often than the mixture allows.
+            RunError: See `check_same_data`.
+        """
         built = self.data.built
         seed = self.training.seed
         self.base = prepare_base(self.arguments, self.folder, built.texts(), self.data.documents(seed), seed)
@@ -97,9 +103,11 @@ class Run:
         positions = self.positions = expected_examples(
             self.training, self.trained, self.encoder, own_forward=has_own_forward(loaded.model)
         )
+        check_same_data(self.folder, self.trained, self.data, self._protocol())
+        self.trained.check_repetition(positions)
         with on_main_first() as main:
             if main:
-                write_atomically(self.folder.manifest, json.dumps(self.trained.manifest(positions), indent=1))
+                write_mixture(self.folder, self.trained.manifest(positions), self.trained)
                 place_index(self.trained.overlap(), self.folder)
                 print(self.trained.describe(positions), flush=True)
 

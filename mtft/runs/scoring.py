@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,17 @@ def score(
     return results if overlap is None else results.with_extras(contamination_index=overlap.describe())
 
 
+def suite_fingerprint(suite: Suite, examples: Sequence[EvalExample]) -> str:
+    """What results are of, as they say it themselves: suite, examples, and what ranks the choices."""
+    functions = [cell.score_function for cell in cells_of(examples)]
+    return ranked_fingerprint(f"{suite.fingerprint}-{examples_fingerprint(examples)}", functions)
+
+
+def scored_fingerprint(suite: Suite, examples: Sequence[EvalExample], protocol: str | None) -> str:
+    """What scores along a training are of: those of another suite, other examples or another protocol differ."""
+    return f"{suite.fingerprint}-{examples_fingerprint(examples)}-{protocol}"
+
+
 def _suite_facts(suite: Suite, protocol: str, examples: list[EvalExample]) -> dict[str, Any]:
     return {
         "name": suite.name,
@@ -121,10 +133,7 @@ def _suite_facts(suite: Suite, protocol: str, examples: list[EvalExample]) -> di
         "side": suite.side,
         "max_items_per_cell": suite.max_items_per_cell,
         "score_function": suite.score_function,
-        "fingerprint": ranked_fingerprint(
-            f"{suite.fingerprint}-{examples_fingerprint(examples)}",
-            [cell.score_function for cell in cells_of(examples)],
-        ),
+        "fingerprint": suite_fingerprint(suite, examples),
     }
 
 

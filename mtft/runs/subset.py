@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mtft.errors import ConfigError, nearest
-from mtft.mixing import Mixture, MixtureCells, OverlapIndex
+from mtft.mixing import Mixture, MixtureCells, OverlapIndex, beyond_bound
 from mtft.mixing.overlap_build import overlap_index
 from mtft.tasks import Example
 
@@ -146,6 +146,11 @@ class TaskSubset:
         count = len(self) if n_positions is None else n_positions
         told = self._mixture.describe(self._reach(count))
         return f"{told}\nOnly these tasks train: {', '.join(self.tasks)} ({count:,} of these positions)."
+
+    def check_repetition(self, n_positions: int) -> None:
+        """See `Mixture.check_repetition`: of the kept tasks, in as many positions of the mixture as hold these."""
+        if error := beyond_bound(self._mixture, self._reach(n_positions), self._units):
+            raise error
 
     def _reach(self, count: int) -> int:
         """Positions of the mixture that hold the first `count` kept ones."""

@@ -25,8 +25,8 @@ def read_runs(
         multi: Likewise multitask.
 
     Raises:
-        RunError: There is none, one has no trajectory or no training loss, two are the same, or two of one side have
-            the same seed, so that what varies between them is not chance.
+        RunError: There is none, one has no trajectory or no training loss, two are the same, or two of one side that
+            train on the same task have the same seed, so that what varies between them is not chance.
     """
     given = [*((path, "") for path in runs), *((p, "single") for p in single), *((p, "multi") for p in multi)]
     if not given:
@@ -40,16 +40,16 @@ def read_runs(
         if places.count(place) > 1:
             raise RunError("A run must be named once.", found="twice", where=place)
     found = [tracked_run(path, kind) for path, kind in given]
-    sides: dict[tuple[str, int], str] = {}
+    sides: dict[tuple[str, int, str], str] = {}
     for run in found:
-        side = (run.kind, run.seed)
-        if side in sides:
-            raise RunError(
-                "Runs of one side must differ in their seed.",
-                found=f"seed {run.seed} of both {sides[side]} and {run.name}, which are {run.kind}-task",
-                remedy="Look at one mixture at a time.",
-            )
-        sides[side] = run.name
+        for task in sorted({each.task for each in run.values if each.quantity == "train_loss"}):
+            if other := sides.get((run.kind, run.seed, task)):
+                raise RunError(
+                    "Runs of one side that train on the same task must differ in their seed.",
+                    found=f"seed {run.seed} of both {other} and {run.name}, which are {run.kind}-task runs of {task}",
+                    remedy="Look at one mixture at a time.",
+                )
+            sides[run.kind, run.seed, task] = run.name
     return found
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from mtft.errors import RunError
 
 TRAJECTORY_FILE = "trajectory.parquet"
+_DEVELOPMENT = b"mtft.development"
 SCHEMA = pa.schema(
     [
         ("step", pa.int32()), ("seed", pa.int64()), ("task", pa.string()), ("language", pa.string()),
@@ -30,7 +31,8 @@ class TrajectoryRow(NamedTuple):
         task: A group's name.
         language: Code; empty for all.
         quantity: `train_loss` (nats per target token), `dev_metric` (0..1), `conflict`, `cosine`, `gradient_norm`,
-            `coherence`, `noise_scale`, `fisher_trace` or `sharpness`.
+            `coherence`, `noise_scale`, `fisher_trace`, `sharpness` or, where losses are balanced by task,
+            `update_share` (0..1).
         other: The other task of a `cosine`; the metric's name of a `dev_metric`; else empty.
         value: nan where it is not defined.
         n: Examples, or batches of a cosine, that it was made of.
@@ -46,14 +48,30 @@ class TrajectoryRow(NamedTuple):
     n: int
 
 
-def write_trajectory(path: Path, rows: Iterable[TrajectoryRow]) -> None:
-    """Write all rows, whole or not at all."""
+def write_trajectory(path: Path, rows: Iterable[TrajectoryRow], development: str | None = None) -> None:
+    """Write all rows, whole or not at all.
+
+    Args:
+        path: The file.
+        rows: In any order.
+        development: Fingerprint of what the development metric is made on.
+    """
     columns = list(zip(*sorted(rows, key=lambda row: row[:6]), strict=True)) or [()] * len(SCHEMA)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    pq.write_table(pa.table(arrays, schema=SCHEMA), unfinished)
+    facts = None if development is None else {_DEVELOPMENT: development.encode()}
+    pq.write_table(pa.table(arrays, schema=SCHEMA.with_metadata(facts)), unfinished)
     unfinished.replace(path)
+
+
+def development_of(path: Path) -> str | None:
+    """The fingerprint of what a file's development metric was made on; None where it says none, or cannot be read."""
+    try:
+        facts = pq.read_schema(path).metadata or {}
+    except (pa.ArrowException, OSError, ValueError):
+        return None
+    return facts[_DEVELOPMENT].decode() if _DEVELOPMENT in facts else None
 
 
 def read_trajectory(place: Path) -> list[TrajectoryRow]:

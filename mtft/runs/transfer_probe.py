@@ -14,7 +14,9 @@ from typing import Any
 from mtft.errors import ConfigError
 from mtft.plain import finite
 from mtft.reporting.probe_page import probe_page
+from mtft.runs.comparison_checks import check_steps, refuse_flags
 from mtft.runs.data import Library, mixture_cells
+from mtft.runs.development import development
 from mtft.runs.folder import on_main_first, write_atomically
 from mtft.runs.models import is_built_in
 from mtft.runs.run import Run
@@ -26,6 +28,12 @@ from mtft.statistics import Curve, Gap, generalisation_gap
 
 RECIPE = "transfer_probe"
 ALONE = "alone"
+OWN_FLAGS = {
+    **dict.fromkeys(("seed", "data_seed"), "Give --seeds."),
+    "output_dir": "Give --probe_dir.",
+    "mixture": "Give --mixtures.",
+    "only_tasks": "Give --target and --auxiliary.",
+}
 DONE = "training.json"
 
 
@@ -96,10 +104,9 @@ def transfer_probe(arguments: ProbeArguments, flags: Sequence[str]) -> dict[str,
         The content of `probe.json`.
 
     Raises:
-        MtftError: A task is not the mixture's, or a setting is wrong.
+        MtftError: A task is not the mixture's, the target has no development metric, or a setting is wrong; before
+            anything is trained.
     """
-    if "--mixture" in flags:
-        raise ConfigError("A probe's mixtures are given by `--mixtures`.", found="--mixture")
     _check(arguments, flags)
     place = Path(arguments.probe_dir)
     rows: list[dict[str, Any]] = []
@@ -122,11 +129,24 @@ def transfer_probe(arguments: ProbeArguments, flags: Sequence[str]) -> dict[str,
 
 
 def _check(arguments: ProbeArguments, flags: Sequence[str]) -> None:
-    """Every mixture trains on the tasks that are probed in it, found out before the first of them is rendered."""
+    """What must hold of every mixture, found out before the first of them is rendered: it trains on the tasks that
+    are probed in it, the target's metric is measured, and runs on some tasks can take their part of its steps.
+    """
+    refuse_flags(flags, OWN_FLAGS, "the probes")
     for mixture, names in arguments.probes.items():
-        run, _ = read_settings(RECIPE, [*flags, "--mixture", mixture])
+        run, training = read_settings(RECIPE, [*flags, "--mixture", mixture])
+        check_steps((run, training), "the probes")
         run.only_tasks = [arguments.target, *names]
-        mixture_cells(run, Library.open(run.prompts, run.data_root, strict=run.strict))
+        library = Library.open(run.prompts, run.data_root, strict=run.strict)
+        spec, _ = mixture_cells(run, library)
+        measured = development(training, spec, library, strict=run.strict)
+        if measured is None or arguments.target not in {each.cell.task for each in measured.examples}:
+            raise ConfigError(
+                "The target of a probe must have a development metric.",
+                found=f"{arguments.target} has none in the mixture {mixture}",
+                remedy="Give --diagnostics_suite with a suite of its validation side, --diagnostics_generation true "
+                "for a task without answer choices, or another target.",
+            )
 
 
 def _curves(

@@ -18,10 +18,10 @@ from accelerate.utils import broadcast_object_list
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from mtft.errors import RunError
-from mtft.evaluation import EngineSettings, examples_fingerprint
+from mtft.evaluation import EngineSettings
 from mtft.evaluation.selection import Selection, select
 from mtft.runs.arguments import RunArguments
-from mtft.runs.scoring import score
+from mtft.runs.scoring import score, scored_fingerprint
 from mtft.runs.validation_data import ValidationData
 from mtft.runs.validation_record import ValidationRecord
 from mtft.training import STATE_FILES, MultitaskTrainer
@@ -54,7 +54,7 @@ class Validation(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         self.every, self.data, self.folder, self.protocol = run.validate_every, data, folder, protocol
         self.batch_tokens = run.eval_batch_tokens
-        fingerprint = f"{data.suite.fingerprint}-{examples_fingerprint(data.examples)}-{protocol}"
+        fingerprint = scored_fingerprint(data.suite, data.examples, protocol)
         self.record = ValidationRecord(fingerprint, run.early_stopping_patience)
         self._log: Callable[[dict[str, float]], None] = lambda logs: None
 

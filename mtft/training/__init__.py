@@ -1,7 +1,7 @@
 """Training: short pretraining on raw text, and multitask finetuning on a mixture."""
 
 from mtft.training.arguments import MultitaskArguments
-from mtft.training.checkpoints import STATE_FILES, find_checkpoint
+from mtft.training.checkpoints import STATE_FILES, find_checkpoint, told_differences
 from mtft.training.diagnosing import Diagnoser, Finding
 from mtft.training.normalization import NORMALIZATIONS
 from mtft.training.pretraining import PretrainArguments, PretrainReport, pretrain
@@ -22,4 +22,5 @@ __all__ = [
     "expected_examples",
     "find_checkpoint",
     "pretrain",
+    "told_differences",
 ]

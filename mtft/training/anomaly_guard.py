@@ -15,7 +15,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor
 
-from mtft.errors import RunError
+from mtft.errors import DivergedError
 from mtft.modeling import TargetLoss
 from mtft.training.anomalies import Anomaly, RowLoss, SpikeDetector, name_of, worst
 from mtft.training.checkpoints import find_checkpoint
@@ -93,7 +93,7 @@ class AnomalyGuard:
                 groups' weights.
 
         Raises:
-            RunError: The loss or the gradient is not finite, or the loss is a spike and spikes stop the run.
+            DivergedError: The loss or the gradient is not finite, or the loss is a spike and spikes stop the run.
         """
         pending, self._pending = self._pending, []
         loss, norm = self._step_values(pending, grad_norm)
@@ -154,7 +154,7 @@ class AnomalyGuard:
             logger.warning("%s", anomaly.found(names))
             return
         saved = find_checkpoint(folder)
-        raise RunError(
+        raise DivergedError(
             "A step's loss and gradient must be finite."
             if anomaly.kind != "spike"
             else "A step's loss must be near those before it.",

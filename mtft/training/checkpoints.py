@@ -123,27 +123,33 @@ def _check_identity(
     recorded = content["identity"]
     for name in sorted(recorded.keys() | wanted.keys()):
         if recorded.get(name) != wanted.get(name):
-            changes = list(differences(content.get("parts", {}).get(name), parts.get(name)))
+            changes = told_differences(content.get("parts", {}).get(name), parts.get(name))
             found = f"{wanted.get(name, 'none')} now, {recorded.get(name, 'none')} in the checkpoint"
-            if changes:
-                more = f"; and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
-                found = "; ".join(changes[:_NAMED]) + more
             raise RunError(
                 f"A run is resumed with the {name.replace('_', ' ')} that it began with.",
-                found=found,
+                found=changes or found,
                 where=checkpoint,
                 remedy="Restore it, or start a new run in another output folder.",
             )
 
 
-def differences(recorded: Any, wanted: Any, path: str = "") -> Iterator[str]:
-    """Where two pieces of nested plain data differ, in words.
+def told_differences(recorded: Any, wanted: Any, then: str = "in the checkpoint") -> str:
+    """The first of the `differences`, and how many more there are; empty where there are none."""
+    changes = list(differences(recorded, wanted, then=then))
+    more = f"; and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
+    return "; ".join(changes[:_NAMED]) + more
+
+
+def differences(
+    recorded: Any, wanted: Any, path: str = "", *, then: str = "in the checkpoint"
+) -> Iterator[str]:
+    """Where two pieces of nested plain data differ, in words; `then` says where the first is from.
 
     Example: `{"nli": {"seed": 1}}` and `{"nli": {"seed": 2}}` give `nli, seed: 2 now, 1 in the checkpoint`.
     """
     if not (isinstance(recorded, Mapping) and isinstance(wanted, Mapping)):
         if recorded != wanted and path:
-            yield f"{path}: {_shown(wanted)} now, {_shown(recorded)} in the checkpoint"
+            yield f"{path}: {_shown(wanted)} now, {_shown(recorded)} {then}"
         return
     names = [*recorded, *(name for name in wanted if name not in recorded)]
     # what all cells share goes first: it may be why they differ
@@ -154,7 +160,7 @@ def differences(recorded: Any, wanted: Any, path: str = "") -> Iterator[str]:
         elif name not in recorded:
             yield f"{inner} is new"
         else:
-            yield from differences(recorded[name], wanted[name], inner)
+            yield from differences(recorded[name], wanted[name], inner, then=then)
 
 
 def _shown(value: Any) -> str:

@@ -51,7 +51,7 @@ class DgrSettings:
             raise ConfigError(
                 "`dgr_weight` cannot go with `gradient_balancing`: the penalty is no task's gradient.",
                 found=f"dgr_weight={self.dgr_weight:g} and gradient_balancing={balancing}",
-                remedy="Use one of the two; loss balancing goes with both.",
+                remedy="Use one of the two; `dgr_weight` goes with --loss_balancing.",
             )
 
     @property

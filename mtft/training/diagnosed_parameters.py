@@ -46,20 +46,37 @@ def refuse_partitioned_gradients(
         )
 
 
-def refuse_coarse_weights(settings: DiagnosticSettings, parameters: Mapping[str, nn.Parameter]) -> None:
+def refuse_coarse_weights(
+    settings: DiagnosticSettings,
+    parameters: Mapping[str, nn.Parameter],
+    deepspeed_config: Mapping[str, Any] | None = None,
+) -> None:
     """Refuse the sharpness of weights so coarse that the change asked for rounds to none.
+
+    Args:
+        settings: What is measured.
+        parameters: Those chosen.
+        deepspeed_config: Where it names 16 bits, DeepSpeed will cast the weights when training begins.
 
     Raises:
         ConfigError: A relative change of the radius is below the precision of the weights.
     """
     if "sharpness" not in settings.diagnostics_quantities:
         return
-    coarsest = max((torch.finfo(weight.dtype).eps, str(weight.dtype)) for weight in parameters.values())
+    dtypes = {_half_precision(deepspeed_config) or weight.dtype for weight in parameters.values()}
+    coarsest = max((torch.finfo(dtype).eps, str(dtype)) for dtype in dtypes)
     if settings.diagnostics_sharpness_radius < 2 * coarsest[0]:
         raise ConfigError(
             "A relative change of `diagnostics_sharpness_radius` must be larger than the weights' rounding.",
             found=f"{settings.diagnostics_sharpness_radius:g} in {coarsest[1]}, whose numbers are "
             f"{coarsest[0]:.2g} apart",
-            remedy="Train with float32 weights (--bf16 true may stay), or leave `sharpness` out of "
-            "--diagnostics_quantities.",
+            remedy="Train with float32 weights (--bf16 true may stay, but for DeepSpeed, which casts them), or leave "
+            "`sharpness` out of --diagnostics_quantities.",
         )
+
+
+def _half_precision(deepspeed_config: Mapping[str, Any] | None) -> torch.dtype | None:
+    """What DeepSpeed casts all weights to, in place; None where it leaves them."""
+    kinds = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    blocks = {name: (deepspeed_config or {}).get(name) or {} for name in kinds}
+    return next((kinds[name] for name, block in blocks.items() if block.get("enabled") is True), None)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import torch
 from accelerate.utils import gather_object
 from torch import Tensor
 
@@ -24,6 +25,7 @@ from mtft.training.fisher import fisher_trace
 from mtft.training.groups import groups_of
 from mtft.training.sharpness import adaptive_sharpness
 from mtft.training.task_gradients import GradientProbe, TaskGradients, task_gradients
+from mtft.training.update_shares import update_shares
 
 if TYPE_CHECKING:
     from mtft.training.trainer import MultitaskTrainer
@@ -64,7 +66,7 @@ class Diagnoser:
         refuse_partitioned_gradients(self.args, config, fsdp=trainer.is_fsdp_enabled)
         if self.args.measures_gradients:
             chosen = chosen_parameters(trainer.model, self.args.diagnostics_parameters)
-            refuse_coarse_weights(self.args, chosen)
+            refuse_coarse_weights(self.args, chosen, config)
             self.probe = GradientProbe(trainer.model, chosen, trainer.own_forward, self.args.device)
         self.collator = Collator(trainer.encoder)
         self.tasks = choose_examples(
@@ -144,7 +146,11 @@ class Diagnoser:
             sum_over_processes=self._add_up,
         )
         names = [task.name for task in self.tasks]
-        return [each for each in _gradient_findings(names, measured) if _asked(each.quantity) in self.wanted]
+        found = [each for each in _gradient_findings(names, measured) if _asked(each.quantity) in self.wanted]
+        balancer = self.trainer.loss_balancer
+        if balancer is not None and balancer.groups.by == "task":
+            found += _share_findings(names, measured, balancer.coming_weights)
+        return found
 
     def _of_task(self, task: TaskExamples, step: int) -> list[Finding]:
         """Fisher trace and sharpness of one task that has examples."""
@@ -219,6 +225,16 @@ def _gradient_findings(names: Sequence[str], measured: TaskGradients) -> Iterato
         for other, value in zip(names, measured.cosines[k].tolist(), strict=True):
             if other != name:
                 yield Finding(name, "", "cosine", other, value, batches)
+
+
+def _share_findings(
+    names: Sequence[str], measured: TaskGradients, weights: Mapping[str, float]
+) -> Iterator[Finding]:
+    """Of the tasks that have examples; their weights are those of the step to come, as their gradients are."""
+    there = [k for k in range(len(names)) if measured.batches[k]]
+    own = torch.tensor([weights[names[k]] for k in there], dtype=measured.norms.dtype)
+    for k, share in zip(there, update_shares(own, measured.norms[there]).tolist(), strict=True):
+        yield Finding(names[k], "", "update_share", "", share, measured.sizes[k])
 
 
 def _seed(seed: int, step: int, task: str) -> int:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from mtft.training.gradient_step import GradientStep
+from mtft.training.update_shares import update_shares
 
 
 class GradientLog:
@@ -30,8 +31,7 @@ class GradientLog:
         """
         names = [self._names[number] for number in step.present]
         if weights is not None:
-            parts = weights.abs() * step.norms
-            shares = parts / parts.sum().clamp(min=torch.finfo(parts.dtype).tiny)
+            shares = update_shares(weights, step.norms)
             for name, weight, share in zip(names, weights.tolist(), shares.tolist(), strict=True):
                 self._add(f"gradient_weight/{name}", weight)
                 self._add(f"update_share/{name}", share)

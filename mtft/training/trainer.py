@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils import broadcast_object_list, gather_object
+from accelerate.utils import broadcast_object_list, gather_object, send_to_device
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, ProgressCallback, TrainerCallback, set_seed
@@ -48,6 +48,7 @@ from mtft.training.guards import (
 )
 from mtft.training.meter import Meter
 from mtft.training.normalization import weigh_rows
+from mtft.training.precise_weights import keep_row_weights_precise
 from mtft.training.progress import ProgressLine
 from mtft.training.step_data import ExampleSource, StepDataset, step_loader
 from mtft.training.steps import PackSteps, plan_steps
@@ -117,6 +118,7 @@ class MultitaskTrainer(BalancedTrainer):
         super().__init__(
             model=adapted, args=args, processing_class=encoder.tokenizer, callbacks=list(callbacks or [])
         )
+        keep_row_weights_precise(self.accelerator.state)
         # the row weights already hold the step's denominator: nothing is left to divide by
         self.loss_is_scaled_for_ga = True
         refuse_half_precision(model, self.accelerator.mixed_precision, self._deepspeed_config())
@@ -207,6 +209,10 @@ class MultitaskTrainer(BalancedTrainer):
         for batch in batches:
             del batch["shifted"]
         return batches if self.gradient_balancer is None else as_items(batches, num_batches), denominator
+
+    def _prepare_input(self, data: Any) -> Any:
+        """On the device, each tensor in its own dtype: the library rounds row weights to DeepSpeed's 16 bits."""
+        return send_to_device(data, self.args.device)
 
     def _weigh(self, batches: list[dict[str, Any]]) -> Tensor:
         """Set the row weights: those of the step's mean, or those of each group's."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,18 @@ def test_build_describe_export_agree(zoo: list[str], tmp_path: Path) -> None:
         assert {path.parent.name for path in folder.rglob(suffix)} == {"en", "es"}
     rows = pq.read_table(next((tmp_path / "parquet").rglob("*.parquet"))).to_pylist()
     assert rows[0]["item_group"].startswith("zoo/")
+
+
+def test_describe_warns_of_rows_that_repeat_too_often(zoo: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "bound.yaml"
+    path.write_text(MIXTURE + "rates: {max_repetition: 1}\n", encoding="utf-8")
+    arguments = ["mixture", "describe", str(path), *zoo]
+    warning = "Warning: .*9,999 positions.*raise `max_repetition`"
+    assert re.search(warning, said(*arguments, "--positions", "9999").splitlines()[-1])
+    assert "Warning" not in said(*arguments)
+    result = run.invoke(app, [*arguments, "--positions", "9999", "--json"])
+    assert json.loads(result.stdout)["n_positions"] == 9999
+    assert re.search(warning, result.stderr)
 
 
 def test_the_policy_for_long_prompts_goes_before_the_file(zoo: list[str], tmp_path: Path) -> None:

@@ -140,6 +140,8 @@ def test_the_command_probes_models_side_by_side(world: SmallWorld) -> None:
     assert "Difference to plain" in done.stdout
     made = json.loads(Path("out/probe.json").read_text(encoding="utf-8"))
     assert len(made["cells"]) == 2 * len(PROBES) * 3
+    first = made["comparison"][0]
+    assert f"{first['low']:+.3f} to {first['high']:+.3f}" in done.stdout
     assert {row["fitted_on"] for row in made["cells"]} == {"de"}
     assert {row["baseline"] for row in made["comparison"]} == {"plain"}
     for name, kind in (("probe", "cells"), ("probe_comparison", "comparison")):

@@ -211,6 +211,7 @@ def test_shares_of_phases_are_those_of_constant_temperatures() -> None:
             "kind: unimax\n  max_repetition: 3\n  unimax_by: task\n  anneal: {temperature_language: [1, 2]}",
             "anneal",
         ),
+        ("over: 9\n  anneal: {temperature_cluster: [1, 2]}", "stands in `anneal`"),
         ("unimax_by: task", "kind: unimax"),
         ("kind: unimax", "how often a row may be met"),
     ],

@@ -65,7 +65,10 @@ def test_mixtures_of_the_guide_to_dynamic_sampling_build(name: str, tmp_path: Pa
     built = build_mixture(spec, cells, Sources(), tmp_path / "cache")
     mixture = Mixture(built, built.index())
     if name == "mini_unimax":
-        tasks = sorted(summed(mixture.proportions(), lambda line: line.task).values(), key=lambda t: t.rows)
+        assert mixture.horizon == 1200
+        tasks = sorted(
+            summed(mixture.proportions(1200), lambda line: line.task).values(), key=lambda t: t.rows
+        )
         assert tasks[0].epochs == pytest.approx(2, rel=0.05)  # the smallest is at its bound
         assert tasks[1].share == pytest.approx(tasks[2].share, abs=0.05)  # the others share evenly
     else:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mtft.errors import MixtureError
+from mtft.errors import ConfigError, MixtureError
 from mtft.mixing import Mixture, Rates, summed
 from tests.mixing.conftest import SPEC, World
 
@@ -145,6 +145,39 @@ def test_the_horizon_bounds_repetition(world: World) -> None:
     assert max(line.epochs for line in bound.proportions(90)) <= 1.1
     with pytest.raises(MixtureError, match="maximum repetition"):
         world.mixture(text, rates=rates, horizon=1000)
+
+
+BOUND = (
+    SPEC.replace("thing]", "{task: thing, weight: 3}]", 1) + "rates: {kind: weights, max_repetition: 2%s}\n"
+)
+
+
+def test_a_bound_holds_for_the_positions_that_the_rates_say(world: World) -> None:
+    mixture = world.mixture(BOUND % ", over: 140")
+    assert mixture.horizon == 140
+    assert max(line.epochs for line in mixture.proportions(140)) <= 2.1
+    mixture.check_repetition(140)
+    assert mixture.manifest()["rates"]["over"] == 140
+    assert "at most 2.0 repetitions within 140 positions" in mixture.describe(width=300)
+    assert "over" not in world.mixture(BOUND % "").manifest()["rates"]
+
+
+def test_positions_in_which_rows_repeat_too_often_are_refused_and_warned_of(world: World) -> None:
+    mixture = world.mixture(BOUND % "")
+    one_pass, allowed = len(mixture), int(mixture.most.sum())
+    assert mixture.horizon == one_pass < 140 < allowed
+    assert "Warning" not in mixture.describe(one_pass)
+    with pytest.raises(ConfigError, match=rf"140 positions.*over {one_pass}: .*thing:.* `over: 140`") as told:
+        mixture.check_repetition(140)
+    assert mixture.describe(140, width=80).splitlines()[-1] == f"Warning: {told.value}"
+    with pytest.raises(ConfigError, match=rf"may come {allowed} times: train fewer steps"):
+        mixture.check_repetition(allowed + 9)
+
+
+def test_positions_beyond_the_horizon_are_no_matter_where_nothing_repeats_too_often(world: World) -> None:
+    wide = world.mixture((BOUND % "").replace("max_repetition: 2", "max_repetition: 50"))
+    wide.check_repetition(10 * len(wide))
+    world.mixture().check_repetition(10**9)  # no bound at all
 
 
 def test_proportions_are_what_the_positions_hold(mixture: Mixture) -> None:

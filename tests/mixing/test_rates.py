@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -131,6 +133,21 @@ def test_maximum_repetition_without_a_horizon_is_for_one_pass() -> None:
     assert shares(
         [unit(10, weight=100.0, max_repetition=2), unit(90, "b")], Rates(max_repetition=3)
     ) == pytest.approx([0.2, 0.8])
+
+
+def test_the_rates_say_over_how_many_positions_repetition_is_bounded() -> None:
+    units = [unit(8, weight=2.0), unit(16, "b")]
+    for kind in ("proportional", "unimax"):
+        bound = Rates(kind, max_repetition=2, unimax_by="task" if kind == "unimax" else "language")
+        for over in (24, 40):
+            assert shares(units, replace(bound, over=over)) == pytest.approx(
+                shares(units, bound, horizon=over)
+            )
+    assert shares(units, replace(bound, over=40)) == pytest.approx([0.4, 0.6])
+    with pytest.raises(MixtureError, match=r"fewer positions as `over`"):
+        shares(units, Rates(max_repetition=1, over=25))
+    with pytest.raises(MixtureError, match="positive numbers"):
+        Rates(max_repetition=1, over=0)
 
 
 def test_a_horizon_beyond_all_repetition_is_refused() -> None:

@@ -42,6 +42,16 @@ def test_rates_on_examples_and_their_sources_are_read(world: World) -> None:
     assert spec.fingerprint == world.spec(SPEC + rates).fingerprint
 
 
+def test_over_goes_with_a_bound_of_the_mixture_or_of_a_task(world: World) -> None:
+    of_all = world.spec(SPEC + "rates: {max_repetition: 2, over: 90}\n")
+    of_one = world.spec(
+        SPEC.replace("thing]", "{task: thing, max_repetition: 2}]", 1) + "rates: {over: 90}\n"
+    )
+    assert of_all.rates.over == of_one.rates.over == 90
+    assert of_all.fingerprint != world.spec(SPEC + "rates: {max_repetition: 2}\n").fingerprint
+    assert "over" not in world.spec(SPEC).as_dict()["rates"]  # as before there was such a key
+
+
 def test_prompt_languages_of_the_mixture_hold_where_a_task_gives_none(world: World) -> None:
     text = "name: x\nprompt_languages: [own, en]\ntasks: [mood, {task: thing, prompt_languages: [en]}]"
     assert [entry.prompt_languages for entry in world.spec(text).entries] == [("own", "en"), ("en",)]
@@ -80,6 +90,7 @@ def test_a_fingerprint_follows_the_settings_and_not_the_place(world: World) -> N
         ("tasks: [mood, mood]", "listed once"),
         ("tasks: [mood]\nrates: {unit: tokens}", "rates: .*rows, examples"),
         ("tasks: [mood]\nrates: {cap_per_template: 3}", "rates: .*unit: examples"),
+        ("tasks: [mood]\nrates: {over: 9}", "rates: .*for how many positions `max_repetition` holds"),
         ("tasks: [mood]\nsources: {rate.cap: x}", "sources: .*rates.cap"),
         ("tasks: []", "at least one task"),
         ("tasks: [{task: mood, languages: [no]}]", "quote codes"),

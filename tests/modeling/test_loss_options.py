@@ -54,7 +54,7 @@ class Problem:
         losses = full_losses(F.linear(self.hidden, self.weight), self.targets, options)
         return (losses * self.token_weights).sum()
 
-    def chunked(self, options: LossOptions, chunk: int | None = None) -> tuple[Tensor, Tensor]:
+    def chunked(self, options: LossOptions, chunk: int | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
         inputs = (self.hidden, self.weight, self.targets, self.token_weights)
         return chunked_cross_entropy(*inputs, chunk, options)
 
@@ -70,11 +70,16 @@ def test_chunks_equal_the_full_computation(options: LossOptions, chunk: int, fro
     problem = Problem()
     if frozen:
         getattr(problem, frozen).requires_grad_(False)
-    total, terms = problem.chunked(options, chunk)
+    total, terms, losses = problem.chunked(options, chunk)
     expected = problem.full(options)
     torch.testing.assert_close(total, expected)
     torch.testing.assert_close(terms, full_losses(problem.hidden @ problem.weight.T, problem.targets, PLAIN))
+    assert losses is not None
+    torch.testing.assert_close(
+        losses, full_losses(problem.hidden @ problem.weight.T, problem.targets, options)
+    )
     assert not terms.requires_grad
+    assert not losses.requires_grad
     assert_equal_gradients(problem.gradients(total), problem.gradients(expected), 1e-5)
 
 
@@ -85,7 +90,7 @@ PLAIN = LossOptions()
 def test_bfloat16_equals_the_full_computation_in_bfloat16(options: LossOptions) -> None:
     problem = Problem(tokens=40, vocabulary=300, width=16)
     with torch.autocast("cpu", torch.bfloat16):
-        total, _ = problem.chunked(options, chunk=16)
+        total, *_ = problem.chunked(options, chunk=16)
         expected = problem.full(options)
     assert total.dtype == torch.float32
     torch.testing.assert_close(total, expected, rtol=2e-3, atol=0.0)
@@ -137,6 +142,9 @@ def test_a_models_loss_and_gradients_equal_the_librarys(toy: Any, options: LossO
     torch.testing.assert_close(output.loss, expected, rtol=1e-5, atol=1e-6)
     assert_equal_gradients(gradients(toy.model, output.loss), gradients(parent, expected), 1e-5)
     assert torch.equal(output.row_losses, plain.row_losses), "what is reported is the likelihood alone"
+    assert plain.row_objectives is None
+    assert output.row_objectives.shape == output.row_losses.shape
+    torch.testing.assert_close((output.row_objectives * toy.batch["row_weights"]).sum(), output.loss.detach())
     set_loss_options(toy.model, PLAIN)
     assert torch.equal(toy.model(**toy.batch).loss, plain.loss)
 
@@ -148,6 +156,9 @@ def test_the_generic_path_agrees_with_our_forward(toy: Any, options: LossOptions
     generic = weighted_target_loss(toy.model, toy.batch, own_forward=False)
     torch.testing.assert_close(generic.loss, ours.loss, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(generic.row_losses, ours.row_losses, rtol=1e-5, atol=1e-5)
+    assert (ours.row_objectives is None) == (generic.row_objectives is None) == options.plain
+    if not options.plain:
+        torch.testing.assert_close(generic.row_objectives, ours.row_objectives, rtol=1e-5, atol=1e-5)
     assert_equal_gradients(gradients(toy.model, generic.loss), gradients(toy.model, ours.loss), 1e-5)
 
 
@@ -272,10 +283,11 @@ def _check_on_gpu(options: LossOptions, precision: torch.dtype) -> None:
     problem.weight = head.weight
     set_loss_options(head, options)
     with torch.autocast("cuda", precision, enabled=precision != torch.float32):
-        total, terms = head(problem.hidden, problem.targets, problem.token_weights)
+        total, terms, losses = head(problem.hidden, problem.targets, problem.token_weights)
         expected = problem.full(options)
         likelihoods = problem.chunked(PLAIN)[1]
     exact = precision == torch.float32
+    assert (losses is None) == options.plain
     torch.testing.assert_close(total, expected, rtol=1e-5 if exact else 2e-3, atol=0.0)
     torch.testing.assert_close(terms, likelihoods, rtol=1e-4 if exact else 1e-2, atol=1e-4 if exact else 5e-2)
     assert_equal_gradients(problem.gradients(total), problem.gradients(expected), 1e-4 if exact else 2e-2)

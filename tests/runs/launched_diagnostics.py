@@ -27,6 +27,7 @@ def diagnosed_run(folder: Path) -> None:
         report_to="none",
         disable_tqdm=True,
         learning_rate=0.0,  # dropout differs between one process and two: their weights would
+        loss_balancing="sum",
         diagnostics=True,
         diagnostics_every=1,
         diagnostics_examples=6,

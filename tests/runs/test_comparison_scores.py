@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import replace
 from typing import Any
@@ -10,9 +12,10 @@ import numpy as np
 import pytest
 
 from mtft.evaluation.aggregate import Place
+from mtft.plain import finite
 from mtft.reporting.compare_page import compare_page, compare_tables, verdicts
-from mtft.reporting.csv_files import table_csv
-from mtft.runs.comparison_scores import Scores, compared, comparison_rows, finite
+from mtft.reporting.csv_files import csv_text
+from mtft.runs.comparison_scores import Scores, compared, comparison_rows
 from mtft.runs.methods import SINGLE
 
 PLACES = tuple(
@@ -49,7 +52,7 @@ def content(found: Scores) -> dict[str, Any]:
     rows = comparison_rows(found, "sum", {"sum": 0.1, "better": 0.2, "same": 0.1})
     made = {
         "mixture": "m", "reference": "sum", "seeds": list(found.seeds), "steps": 5, "rows_per_step": 8,
-        "items": found.n_items, "flags": {"sum": ""}, **rows,
+        "items": found.n_items, "flags": {"sum": ""}, "failed": [], **rows,
     }  # fmt: skip
     made = finite(made)
     return {**made, "verdicts": verdicts(made)}
@@ -136,11 +139,61 @@ def test_numbers_that_are_none_become_null_and_the_page_bears_them() -> None:
     page = compare_page(made)
     assert "limits not known" in page
     assert "nan" not in page.replace("nance", "")
-    assert all(table_csv(table) for table in compare_tables(made))
+    written = list(csv.DictReader(io.StringIO(csv_text(made["methods"]))))
+    assert float(written[1]["over_single.gain"]) == row["gain"]
+    assert written[1]["over_single.low"] == ""
     assert finite({"a": [float("nan"), (1.0, float("inf"))], "b": "x"}) == {
         "a": [None, [1.0, None]],
         "b": "x",
     }
+
+
+def test_a_row_shows_the_scores_its_gain_is_of() -> None:
+    found = scores(wobble=0.0)
+    values = found.values.copy()
+    values[0, :, 2:] = np.nan  # no single-task model of d2t
+    values[1, :, 2:] = 0.0
+    made = content(replace(found, values=values))
+    rows = [row for row in made["languages"] if row["method"] == "better"]
+    assert [(row["score"], row["baseline_score"], row["gain"]) for row in rows] == [
+        (pytest.approx(0.9), pytest.approx(0.5), pytest.approx(0.8))
+    ] * 2
+    # ranked are those that have all cells: of errors, sum's 0 is the best
+    assert made["single_rank"] is None
+    ranks = {row["method"]: row["mean_rank"] for row in made["methods"]}
+    assert ranks == {"sum": 1.75, "better": 1.5, "same": 2.75}
+    page = compare_page(made)
+    assert "Single-task models begin" in page
+    assert "single-task" in page
+
+
+def test_a_run_that_did_not_finish_is_told_and_leaves_the_others_alone() -> None:
+    found = scores()
+    values = found.values.copy()
+    values[METHODS.index("better"), 1] = np.nan
+    reason = "A step's loss and gradient must be finite. Found: non-finite loss at step 3"
+    failed = [{"method": "better", "task": "", "seed": 1, "reason": reason}]
+    made = {**content(replace(found, values=values)), "failed": failed}
+    said = verdicts(made)
+    assert said["methods"][1] == "better: no gain could be computed."
+    assert said["methods"][-1] == f"better did not finish under seed 1: {reason}"
+    rows = {row["method"]: row for row in made["methods"]}
+    assert rows["better"]["over_reference"] is None
+    assert rows["better"]["mean_rank"] is None
+    assert rows["same"]["over_reference"]["gain"] == content(found)["methods"][2]["over_reference"]["gain"]
+    assert "did not finish under seed 1" in compare_page({**made, "verdicts": said})
+
+
+def test_without_single_tasks_the_reference_is_named() -> None:
+    found = scores()
+    rivals = replace(found, methods=METHODS[1:], values=found.values[1:], replicates=found.replicates[1:])
+    said = content(rivals)["verdicts"]["methods"]
+    assert said[0] == "sum: what the others are told apart from."
+    two = replace(
+        rivals, methods=METHODS[1:3], values=rivals.values[:2].copy(), replicates=rivals.replicates[:2]
+    )
+    two.values[1] = np.nan
+    assert content(two)["verdicts"]["overall"] == "Nothing could be compared with sum: scores are missing."
 
 
 def test_a_real_difference_is_told_and_an_equal_method_is_not() -> None:
@@ -215,4 +268,4 @@ def test_page_and_tables_hold_the_same_rows_and_escape() -> None:
     assert "<b>sum" not in page
     methods, tasks, languages = compare_tables(found)
     assert (len(methods.rows), len(tasks.rows), len(languages.rows)) == (4, 6, 6)
-    assert table_csv(methods).splitlines()[0].startswith("method,gain over single")
+    assert methods.columns[:2] == ("method", "gain over single")

@@ -150,10 +150,58 @@ def test_settings_that_mean_nothing_are_refused(
         Run(*read_settings("xp3_mt5", [*made.flags, "--diagnostics", "true", *given])).prepare_data()
 
 
+FREE_TEXT = """
+name: free_text
+tasks:
+  - {task: mini_d2t/triples, languages: [en], templates: ["unified_*"], sample: {count: 30}}
+  - {task: mini_d2t/table, languages: [en], templates: ["unified_*"]}
+held_out: {report: {tasks: [mini_d2t/table]}}
+"""
+
+
+@pytest.fixture
+def free_text(tmp_path: Path, made: Made) -> list[str]:
+    """Flags of a run on the data-to-text recipe; no task of its mixture has answer choices."""
+    mixture = tmp_path / "free_text.yaml"
+    mixture.write_text(FREE_TEXT, encoding="utf-8")
+    return [*made.flags, *DIAGNOSED, "--mixture", str(mixture), "--output_dir", str(tmp_path / "run")]
+
+
+def test_a_mixture_of_free_text_is_measured_without_the_metric(
+    free_text: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    run = Run(*read_settings("d2t_mt5", [*free_text, "--max_steps", "1"]))
+    run.prepare_data()
+    warnings = [each.message for each in caplog.records if "`dev_metric` is left out" in each.message]
+    assert len(warnings) == 1
+    assert "--diagnostics_generation true" in warnings[0]
+    run.prepare_model()
+    run.finetune()
+    found = {row.quantity for row in rows_of(run)}
+    assert found == {"train_loss", "gradient_norm", "coherence", "noise_scale", "fisher_trace", "sharpness"}
+
+
+def test_a_metric_asked_for_by_name_is_refused_without_choices(free_text: list[str]) -> None:
+    named = ["--diagnostics_quantities", "train_loss", "dev_metric"]
+    with pytest.raises(SuiteError, match="diagnostics_generation"):
+        Run(*read_settings("d2t_mt5", [*free_text, *named])).prepare_data()
+    generated = Run(*read_settings("d2t_mt5", [*free_text, *named, "--diagnostics_generation", "true"]))
+    generated.prepare_data()
+    assert generated.data.development is not None
+
+
 def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
     launched([*TORCHRUN, launched_diagnostics.__file__, tmp_path / "two"])
     launched_diagnostics.diagnosed_run(tmp_path / "one")
     one, two = (read_trajectory(tmp_path / name) for name in ("one", "two"))
     assert {row.step for row in one} == {0, 1, 2}
     assert {row.language for row in one} == {"", "en", "so"}
+    for step in (0, 1, 2):
+        norms, shares = (
+            {row.task: row.value for row in one if (row.step, row.quantity) == (step, name)}
+            for name in ("gradient_norm", "update_share")
+        )
+        whole = sum(norms.values())  # `sum` weighs all alike
+        assert shares == pytest.approx({task: norm / whole for task, norm in norms.items()})
+        assert len(shares) == 2
     assert comparable(one) == two

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from mtft.errors import ConfigError
+from mtft.errors import ConfigError, RunError
 from mtft.plain import finite
 from mtft.reporting.probe_page import probe_page
 from mtft.runs import CompareArguments, ProbeArguments, compare_methods, transfer_probe
@@ -22,18 +23,26 @@ TOPIC = "mini_xp3/topic"
 
 
 def test_a_comparison_goes_from_rows_to_report_and_goes_on(pocket: Path, tmp_path: Path) -> None:
+    mixture = tmp_path / "pocket.yaml"
+    mixture.write_text((pocket / "pocket.yaml").read_text())
     arguments = CompareArguments(
-        methods=["target", "task"], seeds=[1, 2], single_tasks=[TOPIC], compare_dir=str(tmp_path / "c")
+        methods=["target", "task", "hot=--learning_rate 1e38"],
+        seeds=[1, 2],
+        single_tasks=[TOPIC],
+        compare_dir=str(tmp_path / "c"),
     )
     flags = [
-        "--preset", "smoke", "--mixture", str(pocket / "pocket.yaml"), "--suite", str(pocket / "suite.yaml"),
+        "--preset", "smoke", "--mixture", str(mixture), "--suite", str(pocket / "suite.yaml"),
         "--max_steps", "2", "--per_device_train_batch_size", "4", "--gradient_accumulation_steps", "2",
         "--logging_steps", "1", "--vocab_size", "700", "--pretrain_steps", "1",
         "--max_items_per_cell", "4", "--report_to", "none", "--disable_tqdm", "true", "--use_cpu", "true",
     ]  # fmt: skip
     found = compare_methods(arguments, flags)
     place = tmp_path / "c"
-    assert [row["method"] for row in found["methods"]] == ["target", "task"]
+    assert [row["method"] for row in found["methods"]] == ["target", "task", "hot"]
+    # what diverges ends alone
+    assert {(row["method"], row["seed"]) for row in found["failed"]} == {("hot", 1), ("hot", 2)}
+    assert "hot did not finish under seed 1: A step" in (place / "report.html").read_text()
     assert found["methods"][1]["step_ratio"] > 0
     assert (found["rows_per_step"], found["steps"]) == (8, 2)
     assert {row["task"] for row in found["tasks"]} == {TOPIC}
@@ -57,6 +66,11 @@ def test_a_comparison_goes_from_rows_to_report_and_goes_on(pocket: Path, tmp_pat
     again = compare_methods(arguments, flags)
     assert again == found
     assert weights == {path: path.stat().st_mtime_ns for path in place.rglob("*.safetensors")}
+    # another method on other rows, beside those that are done, would be compared with what it is not comparable to
+    mixture.write_text(mixture.read_text().replace("count: 60", "count: 12"))
+    with pytest.raises(RunError, match="mixture that it began with"):
+        compare_methods(replace(arguments, methods=["uw", *arguments.methods]), flags)
+    assert not [*place.rglob("uw")]
 
 
 def test_mistakes_are_found_before_anything_is_built(tmp_path: Path) -> None:
@@ -73,8 +87,22 @@ def test_mistakes_are_found_before_anything_is_built(tmp_path: Path) -> None:
         transfer_probe(ProbeArguments(seeds=[1, 1]), [])
     with pytest.raises(ConfigError, match="needs a mixture"):
         transfer_probe(ProbeArguments(mixtures=["a", "b", "c"]), [])
-    with pytest.raises(ConfigError, match="--mixtures"):
-        transfer_probe(ProbeArguments(), ["--mixture", "transfer_probe"])
+    for flags, told in (
+        (["--mixture", "transfer_probe"], "Give --mixtures"),
+        (["--mixture=transfer_probe"], "Give --mixtures"),
+        (["--seed", "7"], "Give --seeds"),
+        (["--output_dir", "x"], "Give --probe_dir"),
+        (["--only_tasks", TOPIC], "Give --target"),
+        (["--global_batch_size", "32"], "--per_device_train_batch_size"),
+        (["--packing", "true"], "--packing false"),
+        (["--max_steps", "-1"], "--max_steps in place of"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            transfer_probe(ProbeArguments(probe_dir=str(tmp_path / "none")), flags)
+    # words are translated, not chosen: their metric would need generation
+    words = ProbeArguments(target="mini_xp3/translation", auxiliary=["mini_xp3/nli"], mixtures=["mini_xp3"])
+    with pytest.raises(ConfigError, match="must have a development metric"):
+        transfer_probe(words, [])
     for auxiliary in (["mini_xp3/subject", "mini_xp3/nose"], ["mini_xp3/subject", "mini_xp3/nli"]):
         probes = ProbeArguments(auxiliary=auxiliary, probe_dir=str(tmp_path / "none"))
         with pytest.raises(ConfigError, match="trained by its mixture"):
@@ -94,6 +122,8 @@ def test_mistakes_are_found_before_anything_is_built(tmp_path: Path) -> None:
         (["--packing", "true"], "packing"),
         (["--evaluate", "false"], "evaluate false"),
         (["--max_steps", "-1"], "number of steps"),
+        (["--seed", "7"], "Give --seeds"),
+        (["--output_dir=x"], "Give --compare_dir"),
         (["--early_stopping_patience", "2"], "last step"),
         (["--only_tasks", TOPIC], "all tasks"),
         (["--shuffled_labels", "true"], "single_tasks none"),
@@ -117,6 +147,7 @@ def test_what_would_undo_the_same_steps_is_refused(flags: list[str], told: str, 
         ("--packing true", "of the method `x`"),
         ("--only_tasks mini_xp3/topic", "only_tasks"),
         ("--shuffled_labels true", "shuffled_labels"),
+        ("--seed 7", "--seed 7 of the method `x`"),
     ],
 )
 def test_a_method_changes_how_is_learned_not_what(flags: str, told: str, tmp_path: Path) -> None:

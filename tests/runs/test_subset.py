@@ -10,7 +10,7 @@ import pytest
 
 from mtft.encoding import UnevenPlan
 from mtft.errors import ConfigError
-from mtft.mixing import Mixture, MixtureSpec, build_mixture
+from mtft.mixing import Mixture, MixtureSpec, Rates, build_mixture
 from mtft.prompting import TemplateCollection
 from mtft.resources import builtin_folder
 from mtft.runs.subset import TaskSubset
@@ -110,3 +110,13 @@ def test_its_record_names_what_trains_and_nothing_else(mixture: Mixture) -> None
     whole = mixture.overlap()
     assert 0 < subset.overlap().path.stat().st_size < whole.path.stat().st_size
     assert "Only these tasks train" in subset.describe(50)
+
+
+def test_only_its_own_tasks_are_kept_from_repeating_too_often(mixture: Mixture) -> None:
+    bound = Mixture(mixture.built, mixture.index, Rates("weights", max_repetition=1, over=60))
+    few, many = (TaskSubset(bound, [name]) for name in (TOPIC, LEXICON))
+    assert len(few) < len(many)
+    few.check_repetition(len(few) // 2)
+    many.check_repetition(len(few) + 8)
+    with pytest.raises(ConfigError, match=TOPIC):
+        few.check_repetition(len(few) + 8)

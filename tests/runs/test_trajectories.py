@@ -134,9 +134,18 @@ def test_the_command(runs: list[Path], tmp_path: Path) -> None:
     assert (tmp_path / "out" / "trajectories.html").is_file()
 
 
+def test_every_task_has_single_task_runs_of_its_own(runs: list[Path], tmp_path: Path) -> None:
+    other = [write_run(tmp_path / f"other-{s}", [HOSTILE], s, 0.0) for s in range(3)]
+    found = gaps(read_runs([*runs, *other]))
+    assert {task: gap.seeds for task, gap in found.items()} == {"en/helped": (3, 3), HOSTILE: (3, 3)}
+    alone = gaps(read_runs(runs))["en/helped"]
+    assert found["en/helped"].mean == alone.mean
+    assert write_trajectories(read_runs([*runs, *other]), found, tmp_path / "report")
+
+
 def test_a_seed_that_comes_twice_is_no_second_one(runs: list[Path], tmp_path: Path) -> None:
     again = write_run(tmp_path / "again", ["en/helped"], 1, 0.0)
-    with pytest.raises(RunError, match=r"must differ in their seed.*seed 1 of both"):
+    with pytest.raises(RunError, match=r"must differ in their seed.*seed 1 of both.*en/helped"):
         read_runs([*runs, again])
 
 

@@ -21,7 +21,7 @@ from torch import nn
 from torch.distributed.fsdp import FSDPModule
 
 from mtft.encoding import Encoder, StepPlan
-from mtft.modeling import weighted_target_loss
+from mtft.modeling import LossOptions, set_loss_options, weighted_target_loss
 from mtft.training.balance_settings import BalanceSettings
 from mtft.training.balancing.balancer import Balancer
 from mtft.training.step_data import StepDataset
@@ -32,6 +32,7 @@ from tests.training.grouped import Grouped, Held
 
 METHODS = ("famo", "coba")
 STEPS, ROWS = 4, 8
+OPTIONS = LossOptions(label_smoothing=0.1, z_loss=1e-3)
 _NOT_FOR_THE_MODEL = ("positions", "tasks", "languages", "shifted", "dropped")
 
 
@@ -85,10 +86,12 @@ def balance(model: nn.Module, encoder: Encoder, args: Any, sum_up: Any) -> list[
 def compare(method: str, rank: int) -> float:
     """The largest relative difference of a weight or share between two processes and one."""
     whole, encoder = toy_model("bloom")
+    set_loss_options(whole, OPTIONS)
     expected = balance(whole, encoder, arguments(method, 0, 1), lambda values: values)
     model, _ = toy_model("bloom")
     state = SimpleNamespace(fsdp_plugin=fsdp_settings())
     accelerator: Any = SimpleNamespace(state=state, mixed_precision="no", is_main_process=rank == 0)
+    set_loss_options(model, OPTIONS)
     model = fsdp2_prepare_model(accelerator, model)
     assert any(isinstance(module, FSDPModule) for module in model.modules())
     found = balance(model, encoder, arguments(method, rank, dist.get_world_size()), add_up)

@@ -44,6 +44,8 @@ def balance(folder: Path, method: str, **settings: Any) -> list[dict[str, float]
         global_batch_size=4,
         learning_rate=1e-2,
         adam_epsilon=1e-4,
+        label_smoothing_factor=0.1,  # the methods look at what is minimised
+        z_loss=1e-3,
         logging_steps=1,
         save_strategy="no",
         report_to="none",

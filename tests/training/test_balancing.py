@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from mtft.encoding import TokenLimits
 from mtft.errors import ConfigError, RunError
@@ -121,6 +122,64 @@ def test_the_sum_is_each_groups_own_loss(kind: str, reduction: str, balanced: Ma
     assert logged(trainer, "loss")[0][0] == pytest.approx(expected, rel=1e-4)
 
 
+OPTIONS: dict[str, Any] = {"label_smoothing_factor": 0.1, "z_loss": 1e-2}
+
+
+@pytest.mark.parametrize("family", ["mt5", "bloom", "packs", "other"])
+@pytest.mark.parametrize("kind", ["token", "target", "sample"])
+def test_methods_look_at_the_loss_that_is_minimised(kind: str, family: str, tmp_path: Path) -> None:
+    """With smoothing and z-loss the groups' losses add up to the step's; what is logged is the likelihood."""
+    found = {}
+    for name, options in (("plain", {}), ("both", OPTIONS)):
+        trainer = _one_step(family, tmp_path, loss_normalization=kind, **options)
+        measured: list[Any] = []
+        trainer.loss_balancer.method.update = measured.append
+        trainer.train()
+        found[name] = (trainer, measured[0])
+    (plain, without), (both, measured) = found["plain"], found["both"]
+    loss = logged(both, "loss")[0][0]
+    assert float(measured.losses.sum()) == pytest.approx(loss, rel=1e-3)
+    assert loss > 1.02 * logged(plain, "loss")[0][0]
+    torch.testing.assert_close(measured.token_losses, without.token_losses, rtol=1e-5, atol=0)
+    lines = [trainer.state.log_history[0] for trainer in (plain, both)]
+    likelihood = without.token_losses[plain.loss_balancer.groups.names.index("sum")]
+    assert [line["task_loss/sum"] for line in lines] == pytest.approx([float(likelihood)] * 2)
+
+
+def _one_step(family: str, folder: Path, **settings: Any) -> MultitaskTrainer:
+    """A trainer of one step with the groups' plain sum: our models on rows, BLOOM on packs, or another family's."""
+    model, encoder = toy_model("mt5" if family == "mt5" else "bloom")
+    if family == "other":
+        size = {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 128}
+        size |= {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+        torch.manual_seed(0)
+        model = GPT2LMHeadModel(GPT2Config(vocab_size=len(encoder.tokenizer), **size))
+    packing = {"packing": True, "pack_window": 32, "pack_capacity": [48]} if family == "packs" else {}
+    args = MultitaskArguments(
+        output_dir=str(folder / "run"), max_steps=1, loss_balancing="sum", logging_steps=1, save_strategy="no",
+        report_to="none", disable_tqdm=True, use_cpu=True, per_device_train_batch_size=2 if packing else 8,
+        **packing, **settings,
+    )  # fmt: skip
+    return MultitaskTrainer(model, args, GroupedMeasured(encoder), encoder)
+
+
+def test_uncertainty_weighting_goes_to_its_optimum_of_what_is_minimised(balanced: MakeTrainer) -> None:
+    """With a learning rate of 0 the losses stand still, and the weight of a loss l has its optimum at 1 / (2 l)."""
+    settings = {"learning_rate": 0.0, "max_steps": 80, "balance_learning_rate": 0.1, "logging_steps": 80}
+    trainer = balanced("bloom", "uw", _Only(list(range(8))), z_loss=0.1, **settings)
+    method, measured = trainer.loss_balancer.method, []
+    update = method.update
+
+    def kept(latest: Any) -> None:
+        measured.append(latest)
+        update(latest)
+
+    method.update = kept
+    trainer.train()
+    torch.testing.assert_close(method.weights(80), 1 / (2 * measured[0].losses), rtol=0.1, atol=0)
+    assert bool((measured[0].losses > 1.2 * measured[0].token_losses).all())
+
+
 class _Only(Grouped):
     def __init__(self, kept: list[int]) -> None:
         super().__init__()
@@ -226,8 +285,6 @@ def test_packs_and_adapters_balance_too(family: str, method: str, tmp_path: Path
 
 
 def test_a_model_of_another_family_balances_too(tmp_path: Path) -> None:
-    from transformers import GPT2Config, GPT2LMHeadModel
-
     _, encoder = toy_model("bloom")
     config = GPT2Config(vocab_size=len(encoder.tokenizer), n_embd=16, n_layer=1, n_head=2, n_positions=128)
     args = MultitaskArguments(

@@ -107,10 +107,13 @@ def test_scaling_all_losses_changes_nothing(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["dwa"])
+@pytest.mark.parametrize("name", ["dwa", "coba"])
 def test_scaling_one_loss_changes_nothing(name: str) -> None:
     one = torch.tensor([1.0, 100.0, 1.0, 1.0], dtype=torch.float64)
-    scaled = [Measured(s.present, s.losses * one, s.token_losses) for s in steps_of(8)]
+    scaled = [
+        Measured(s.present, *(None if x is None else x * one for x in s[1:]))
+        for s in steps_of(8)  # type: ignore[arg-type]
+    ]
     torch.testing.assert_close(
         _after(METHODS[name](4), scaled), _after(METHODS[name](4), steps_of(8)), **TIGHT
     )
@@ -335,6 +338,7 @@ def test_doremi_by_hand() -> None:
 
 def _coba(history: np.ndarray, warmup: int, window: int, tau: float) -> np.ndarray:
     """The weights after the last row, straight from the formulas: everything anew from the whole history."""
+    history = history / history[0]
 
     def softmax(x: np.ndarray) -> np.ndarray:
         return np.exp(x - x.max()) / np.exp(x - x.max()).sum()
@@ -380,6 +384,22 @@ def test_coba_prefers_what_converges_slowly_and_stands_still_without_slopes() ->
     for _ in range(4):
         flat.update(Measured(there, falling[0], falling[0], None, falling[0]))
     torch.testing.assert_close(flat.weights(0), torch.ones(2).double())
+
+
+def test_coba_weighs_groups_of_one_pace_alike_whatever_their_scale() -> None:
+    """Both fall by 3 % at each measurement, one from 8 nats and one from 0.02; a resumed run keeps the first losses."""
+    start, there = torch.tensor([8.0, 0.02], dtype=torch.float64), torch.ones(2, dtype=torch.bool)
+    rows = [start * 0.97**t for t in range(12)]
+    method, resumed = CoBa(2, 3, 6, 5.0), CoBa(2, 3, 6, 5.0)
+    for t, row in enumerate(rows):
+        method.update(Measured(there, row, row, None, row))
+        torch.testing.assert_close(method.weights(0), torch.ones(2).double(), rtol=1e-9, atol=0)
+        if t == 7:
+            resumed.restore(json.loads(json.dumps(method.state())))
+    for row in rows[8:]:
+        resumed.update(Measured(there, row, row, None, row))
+    assert torch.equal(resumed.weights(0), method.weights(0))
+    assert resumed.first == start.tolist()
 
 
 def test_slopes() -> None:

@@ -7,6 +7,7 @@ import itertools
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from mtft.encoding import Collator
 from mtft.errors import ConfigError
 from mtft.modeling import LossOptions, TargetHead, set_loss_options
-from mtft.training import MultitaskArguments
+from mtft.training import Diagnoser, MultitaskArguments
 from mtft.training.diagnosed_parameters import (
     chosen_parameters,
     refuse_coarse_weights,
@@ -32,8 +33,8 @@ from mtft.training.normalization import weigh_rows
 from mtft.training.sharpness import adaptive_sharpness
 from mtft.training.task_gradients import GradientProbe, task_gradients
 from tests.launching import launched
-from tests.training.additions import toy_model
-from tests.training.diagnosed import Bigrams, bigram_batch, bigram_trace, examples_of
+from tests.training.additions import MakeTrainer, toy_model
+from tests.training.diagnosed import Bigrams, GroupedAdditions, bigram_batch, bigram_trace, examples_of
 
 CPU = torch.device("cpu")
 
@@ -353,6 +354,60 @@ def test_a_change_below_rounding_is_refused() -> None:
         refuse_coarse_weights(DiagnosticSettings(), weights)
     refuse_coarse_weights(DiagnosticSettings(diagnostics_sharpness_radius=0.1), weights)
     refuse_coarse_weights(DiagnosticSettings(diagnostics_quantities=["conflict"]), weights)
+
+
+@pytest.mark.parametrize(("block", "name"), [("bf16", "bfloat16"), ("fp16", "float16")])
+def test_sharpness_is_refused_where_deepspeed_will_cast_the_weights(block: str, name: str) -> None:
+    """They are float32 still when the diagnostics are attached."""
+    weights = chosen_parameters(toy_model("bloom")[0], "all")
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
+    config = {"zero_optimization": {"stage": 1}, block: {"enabled": True}}
+    with pytest.raises(ConfigError, match=name):
+        refuse_coarse_weights(DiagnosticSettings(), weights, config)
+    refuse_coarse_weights(DiagnosticSettings(), weights, {block: {"enabled": False}})
+    refuse_coarse_weights(DiagnosticSettings(diagnostics_sharpness_radius=0.1), weights, config)
+
+
+def test_a_diagnoser_reads_deepspeeds_precision(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = make_trainer("mt5", GroupedAdditions(), diagnostics=True, diagnostics_examples=6)
+    plugin = SimpleNamespace(deepspeed_config={"zero_optimization": {"stage": 1}, "bf16": {"enabled": True}})
+    monkeypatch.setattr(type(trainer.accelerator.state), "deepspeed_plugin", plugin, raising=False)
+    with pytest.raises(ConfigError, match="bfloat16"):
+        Diagnoser(trainer)
+
+
+@pytest.mark.parametrize("quantity", ["conflict", "gradient_norm"])
+def test_shares_of_the_update_are_weights_times_norms(make_trainer: MakeTrainer, quantity: str) -> None:
+    """Against explicit gradients; the weights are those that the next step has, also after a step."""
+    settings = {"diagnostics": True, "diagnostics_examples": 6, "diagnostics_batches": 3, "max_steps": 2}
+    settings["diagnostics_quantities"] = [quantity]
+    trainer = make_trainer("mt5", GroupedAdditions(), loss_balancing="slaw", balance_decay=0.5, **settings)
+    trainer.train()
+    diagnoser, balancer = Diagnoser(trainer), trainer.loss_balancer
+    found = {each.task: each for each in diagnoser.gradients(2) if each.quantity == "update_share"}
+    trainer.model.eval()
+    parts = {}
+    for task in diagnoser.tasks:
+        mean = explicit(trainer.model, task, diagnoser.collator, "last_block").mean(axis=0)
+        weight = float(balancer.method.weights(2)[balancer.groups.names.index(task.name)])
+        parts[task.name] = weight * float(np.linalg.norm(mean))
+    whole = sum(parts.values())
+    assert {name: each.value for name, each in found.items()} == pytest.approx(
+        {name: part / whole for name, part in parts.items()}, rel=1e-3
+    )
+    assert len({round(weight, 6) for weight in balancer.coming_weights.values()}) > 1
+    assert {(each.language, each.other, each.n) for each in found.values()} == {("", "", 6)}
+
+
+@pytest.mark.parametrize("balancing", [{}, {"loss_balancing": "sum", "balance_by": "language"}])
+def test_groups_that_are_no_tasks_have_no_shares(
+    make_trainer: MakeTrainer, balancing: dict[str, Any]
+) -> None:
+    settings = {"diagnostics": True, "diagnostics_examples": 4, "diagnostics_quantities": ["gradient_norm"]}
+    trainer = make_trainer("bloom", GroupedAdditions(), **settings, **balancing)
+    assert {each.quantity for each in Diagnoser(trainer).gradients(0)} == {"gradient_norm"}
 
 
 def test_weights_that_do_not_train_are_not_chosen() -> None:

@@ -114,6 +114,11 @@ class Balancer(TrainerCallback):  # type: ignore[misc]
             found["balance_validation"] = self._validation_name
         return found
 
+    @property
+    def coming_weights(self) -> dict[str, float]:
+        """Those of the step to come, by group."""
+        return dict(zip(self.groups.names, self.method.weights(self.step).tolist(), strict=True))
+
     def weigh(self, batches: Sequence[Batch]) -> Tensor:
         """The step's C; `row_weights` of all micro-batches are scaled in place to match it.
 
@@ -153,7 +158,7 @@ class Balancer(TrainerCallback):  # type: ignore[misc]
     def _count(self, batch: _MicroBatch, output: TargetLoss) -> None:
         losses, counts = output.row_losses, output.row_counts
         assert losses is not None and counts is not None  # noqa: PT018
-        self.sums.add(batch.numbers, batch.shares, losses, counts)
+        self.sums.add(batch.numbers, batch.shares, losses, counts, output.row_objectives)
 
     def on_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -11,12 +11,15 @@ from torch import Tensor
 from mtft.training.balancing.method import Measured
 
 _TINY = 1e-300  # losses that stand still have no slope to divide by
+_LEAST = 1e-6  # nats; what a first loss counts as at least, where it is divided by
+_KEPT = ("first", "losses", "slopes", "whole", "measurements")
 
 
 class CoBa:
-    """Weights from the slopes of validation losses.
+    """Weights from the slopes of validation losses, each relative to its group's first.
 
-    With K groups and L_i(1..t) group i's validation losses so far, at measurement t and of window N:
+    With K groups and L_i(1..t) group i's validation losses so far, each divided by its first, at measurement t and of
+    window N:
 
         a_i    slope of the least-squares line through the last min(t, N) of L_i
         a      the same of max_i L_i
@@ -27,6 +30,8 @@ class CoBa:
 
     Where an entry of v is below 1 / (10 K), v becomes (1 - 1/10) v + 1 / (10 K). The weight is K x v, and 1
     until there are `warmup` measurements. n counts the slopes since the warm-up, at most N - warmup + 1.
+    Dividing makes a group's pace what counts, not the size of its loss: without it, of two groups that fall by the same
+    share at every measurement the one with the larger loss would be held back.
 
     Args:
         groups: K.
@@ -36,14 +41,16 @@ class CoBa:
 
     Source: Gong et al. 2024, EMNLP, "CoBa: Convergence Balancer for Multitask Finetuning of Large Language Models",
         arXiv 2410.06741; formulas from the authors' code, github.com/codefuse-ai/MFTCoder,
-        `mftcoder_accelerate/src/utils/loss_utils.py`, class `CoBaStatus`. The paper's text was not read.
+        `mftcoder_accelerate/src/utils/loss_utils.py`, class `CoBaStatus`. It divides by `valid_task_loss_begining`,
+        which it leaves at 1; here that is the first measurement, as the name says. The paper's text was not read.
     """
 
     remeasures = False
 
     def __init__(self, groups: int, warmup: int, history: int, tau: float) -> None:
         self.warmup, self.history, self.tau = warmup, history, tau
-        self.losses: list[list[float]] = []  # the last N
+        self.first: list[float] = []  # nats
+        self.losses: list[list[float]] = []  # the last N, relative to the first
         self.slopes: list[list[float]] = []  # the last N - warmup + 1
         self.whole: list[float] = []  # all since the warm-up
         self.measurements = 0
@@ -57,7 +64,9 @@ class CoBa:
         """Take up a measurement, at the steps that have one."""
         if measured.validation is None:
             return
-        self.losses = [*self.losses, measured.validation.tolist()][-self.history :]
+        self.first = self.first or measured.validation.clamp(min=_LEAST).tolist()
+        relative = measured.validation / torch.tensor(self.first, dtype=torch.float64)
+        self.losses = [*self.losses, relative.tolist()][-self.history :]
         self.measurements += 1
         if self.measurements >= self.warmup:
             self._weigh()
@@ -81,12 +90,11 @@ class CoBa:
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs; JSON holds it."""
-        names = ("losses", "slopes", "whole", "measurements")
-        return {**{name: getattr(self, name) for name in names}, "found": self.found.tolist()}
+        return {**{name: getattr(self, name) for name in _KEPT}, "found": self.found.tolist()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue from a state."""
-        for name in ("losses", "slopes", "whole", "measurements"):
+        for name in _KEPT:
             setattr(self, name, state[name])
         self.found = torch.tensor(state["found"], dtype=torch.float64)
 

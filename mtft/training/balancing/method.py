@@ -14,8 +14,8 @@ class Measured(NamedTuple):
 
     Attributes:
         present: bool, the groups with examples in the step; nothing else of the others means anything.
-        losses: float64, each group's loss under the run's normalisation.
-        token_losses: float64, nats per target token.
+        losses: float64, each group's loss under the run's normalisation, with label smoothing and z-loss.
+        token_losses: float64, nats per target token, of the likelihood alone, as logs and references tell it.
         after: float64, the losses of the same micro-batches after the update, where `Method.remeasures`.
         validation: float64, nats per target token of the validation examples, at steps that have it.
     """

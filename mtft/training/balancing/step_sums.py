@@ -15,8 +15,8 @@ class GroupTotals(NamedTuple):
     """Over all micro-batches and processes; (groups,) float64 on the CPU.
 
     Attributes:
-        losses: Sum of share x loss: the groups' losses under the run's normalisation.
-        token_losses: Nats per target token; 0 for a group without tokens.
+        losses: Sum of share x loss: the groups' losses under the run's normalisation, as they are minimised.
+        token_losses: Nats per target token, of the likelihood alone; 0 for a group without tokens.
         tokens: Target tokens.
     """
 
@@ -36,17 +36,26 @@ class StepSums:
         self.groups = groups
         self._sums: Tensor | None = None
 
-    def add(self, numbers: Tensor, shares: Tensor, row_losses: Tensor, row_counts: Tensor) -> None:
+    def add(
+        self,
+        numbers: Tensor,
+        shares: Tensor,
+        row_losses: Tensor,
+        row_counts: Tensor,
+        row_objectives: Tensor | None = None,
+    ) -> None:
         """Count one micro-batch in, without waiting for the device.
 
         Args:
             numbers: int64, the group of each example, in the shape of `row_weights`.
             shares: float32, likewise; 0 where there is no example.
-            row_losses: float32, likewise; summed over target tokens, in nats.
+            row_losses: float32, likewise; negative log-likelihoods summed over target tokens, in nats.
             row_counts: int64, likewise; target tokens.
+            row_objectives: float32, likewise; what is minimised, where that is not `row_losses`.
         """
         there = shares > 0
-        rows = torch.stack([row_losses * shares, row_losses * there, row_counts * there])
+        minimised = row_losses if row_objectives is None else row_objectives
+        rows = torch.stack([minimised * shares, row_losses * there, row_counts * there])
         wide = torch.float32 if rows.device.type == "mps" else torch.float64
         sums = torch.zeros((3, self.groups), dtype=wide, device=rows.device)
         sums.index_add_(1, numbers.flatten().clamp(min=0), rows.flatten(1).to(wide))
