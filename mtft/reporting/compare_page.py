@@ -20,6 +20,9 @@ RULE = (
     "or more. Mean rank: over cells, 1 is best, of those with a score in each. Step time: medians, beside whatever "
     "else the machine was doing."
 )
+# the standard deviation of three normal values is off by a factor of two in 24 % of all cases, that of six in 6 %
+ENOUGH_SEEDS = 6
+FEW = "so few tell little of their own spread; repeat it with others before believing it."
 SAME = (
     "Single-task models begin with the same weights, make as many steps, and meet in every step exactly the examples "
     "of their task that the multitask runs meet there, none in a step without one: what differs is the other tasks."
@@ -190,6 +193,7 @@ def verdicts(content: Row) -> dict[str, Any]:
         others = len(rivals) - len(real)
         overall = f"Different from {reference} beyond chance (Holm, 5 %): {named}."
         overall += f" The other {others} are not told apart from it." if others else ""
+        overall += f" {len(content['seeds'])} seeds: {FEW}" if len(content["seeds"]) < ENOUGH_SEEDS else ""
     unknown = [row["method"] for row in rivals if row["over_reference"]["p_value"] is None]
     if unknown and len(content["seeds"]) > 1:
         overall += f" Whether {', '.join(unknown)} differ is not known: the error could not be computed."

@@ -50,7 +50,10 @@ class CompareArguments:
             "are told apart from."
         },
     )
-    seeds: list[int] = field(default_factory=lambda: [1, 2, 3], metadata={"help": "Seeds of the runs."})
+    seeds: list[int] = field(
+        default_factory=lambda: [1, 2, 3, 4, 5, 6],
+        metadata={"help": "Seeds of the runs; few of them know their own spread badly."},
+    )
     single_tasks: list[str] = field(
         default_factory=lambda: ["all"],
         metadata={"help": "Tasks with a single-task baseline: names, `all` or `none`."},

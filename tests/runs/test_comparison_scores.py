@@ -184,6 +184,16 @@ def test_a_run_that_did_not_finish_is_told_and_leaves_the_others_alone() -> None
     assert "did not finish under seed 1" in compare_page({**made, "verdicts": said})
 
 
+def test_what_few_seeds_found_is_to_be_repeated() -> None:
+    three, six = (content(scores(seeds=n))["verdicts"]["overall"] for n in (3, 6))
+    assert three.startswith("Different from sum beyond chance (Holm, 5 %): better (")
+    assert three.endswith(
+        "3 seeds: so few tell little of their own spread; repeat it with others before believing it."
+    )
+    assert six.startswith("Different from sum beyond chance (Holm, 5 %): better (")
+    assert "seeds" not in six
+
+
 def test_without_single_tasks_the_reference_is_named() -> None:
     found = scores()
     rivals = replace(found, methods=METHODS[1:], values=found.values[1:], replicates=found.replicates[1:])
