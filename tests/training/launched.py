@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +69,17 @@ def _without_compiled_collectives() -> None:
 
 
 def end_processes() -> None:
-    """Leave together: a process that ends with its group's threads alive is aborted now and then."""
+    """The script's last call: leave together, at once.
+
+    A process that ends while threads of its group are alive is aborted now and then, even when the group is gone; the
+    interpreter's own ending is therefore left out. Everything must be written by then.
+    """
     if torch.distributed.is_initialized():
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def main() -> None:
